@@ -1,0 +1,204 @@
+//! The configuration: TOML in, a validated [`Config`] out, or one error that names file, line and key.
+//!
+//! Security: secrets are read by reference (file, systemd credential, environment), never written in the file itself, and a
+//! secret file that others can read is refused.
+
+use crate::report::Limits;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A whole, validated configuration. Paths are absolute.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The configuration file itself.
+    pub file: PathBuf,
+    pub team: Team,
+    pub store: StoreConfig,
+    pub gateway_keys: Vec<GatewayKeyConfig>,
+    pub members: Vec<MemberConfig>,
+    pub mailbox: MailboxConfig,
+    pub outgoing: OutgoingConfig,
+    pub advisories: AdvisoriesConfig,
+    pub intake: IntakeConfig,
+    pub limits: Limits,
+}
+
+/// `[team]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    pub name: String,
+    pub address: String,
+    pub aliases: Vec<String>,
+    pub case_prefix: String,
+    /// Lower-cased addresses of members; never empty: all members where the file names none.
+    pub admins: Vec<String>,
+    pub outer_subject: OuterSubject,
+}
+
+/// What stands in the outer Subject of copies and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OuterSubject {
+    /// `[KATA-2026-0001]`
+    Case,
+    /// `[...]`
+    Hidden,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    pub database: Database,
+    /// How long a case is kept after it was closed; for ever where unset.
+    pub keep: Option<Duration>,
+    /// Where the spool and the lock lie: the folder of the SQLite file, or `state` beside the configuration.
+    pub state: PathBuf,
+}
+
+/// Which database.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Database {
+    Sqlite(PathBuf),
+    /// The whole URL; it may hold a password, so it is never shown.
+    Postgres(String),
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "Sqlite({})", path.display()),
+            Self::Postgres(_) => f.write_str("Postgres(…)"),
+        }
+    }
+}
+
+/// `[[gateway_keys]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayKeyConfig {
+    pub file: PathBuf,
+    pub passphrase: Option<SecretRef>,
+    pub usage: crate::report::KeyUse,
+    /// Line of the table in the file, for errors.
+    pub line: usize,
+}
+
+/// Where a secret is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRef {
+    File(PathBuf),
+    /// Name of a systemd credential.
+    Credential(String),
+    /// Name of an environment variable.
+    Env(String),
+}
+
+/// `[[members]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberConfig {
+    pub name: String,
+    pub address: String,
+    pub certificate: PathBuf,
+    pub fingerprint: String,
+    pub line: usize,
+}
+
+/// `[mailbox]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailboxConfig {
+    Maildir {
+        path: PathBuf,
+        done: Done,
+        poll: Duration,
+    },
+    /// Only `receive`.
+    None,
+}
+
+/// What becomes of a mail in the mailbox once it is durable here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    Move(String),
+    Delete,
+    Seen,
+}
+
+/// `[outgoing]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingConfig {
+    pub kind: OutgoingKind,
+    /// MAIL FROM of copies.
+    pub bounces: String,
+}
+
+/// How mail leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutgoingKind {
+    /// A Maildir PATH/ADDRESS for each recipient.
+    Maildir {
+        path: PathBuf,
+    },
+    Sendmail {
+        command: PathBuf,
+    },
+}
+
+/// `[advisories]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdvisoriesConfig {
+    pub kind: AdvisoriesKind,
+    pub content: AdvisoryContent,
+    pub open_for: OpenFor,
+    pub max_per_hour: u32,
+    pub max_per_day: u32,
+    pub components: Vec<String>,
+}
+
+/// Where drafts are opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdvisoriesKind {
+    /// CASE.json in this folder.
+    Directory {
+        path: PathBuf,
+    },
+    None,
+}
+
+/// How much of a report a draft holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdvisoryContent {
+    Stub,
+    Report,
+}
+
+/// Which mail opens a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFor {
+    Encrypted,
+    All,
+}
+
+/// `[intake]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntakeConfig {
+    pub plaintext: PlaintextPolicy,
+    pub plaintext_answers: PlaintextAnswers,
+    pub authserv_id: Option<String>,
+    pub acknowledge: bool,
+    /// Folder of certificates of people who may write.
+    pub known_certificates: Option<PathBuf>,
+}
+
+/// What becomes of mail in clear from strangers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaintextPolicy {
+    /// It opens a case at once, marked so.
+    Accept,
+    /// Kept, and answered with how to encrypt.
+    Reject,
+}
+
+/// Whether an answer may ever go out in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaintextAnswers {
+    SameCase,
+    Never,
+}

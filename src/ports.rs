@@ -1,0 +1,55 @@
+//! The three doors of the gateway: where mail comes from, how it leaves, where advisories are drafted.
+
+use crate::report::{AdvisoryDraft, OutgoingMail, Plaintext};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future, so that the adapters can be chosen by the configuration.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where a waiting mail lies: enough to find it again, and the same every time it is seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Found {
+    /// Unique within the installation and stable: mailbox, UIDVALIDITY and UID, or the file's unique name.
+    pub source: String,
+    /// Octets as announced.
+    pub size: u64,
+}
+
+/// Why a door did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// It may work later: network, disk full, server busy.
+    #[error("{0}")]
+    Temporary(String),
+    /// Trying the same again is pointless: refused for good.
+    #[error("{0}")]
+    Permanent(String),
+    /// It cannot be told whether it happened: trying again may do it twice.
+    #[error("{0}")]
+    Ambiguous(String),
+}
+
+/// A mailbox in which reports arrive.
+pub trait Inbox: Send + Sync {
+    /// What waits, oldest first. At most `limit` mails.
+    fn list(&self, limit: usize) -> Answer<'_, Result<Vec<Found>, PortError>>;
+    /// The mail itself, or nothing if it has gone meanwhile. It does not change the mailbox.
+    fn fetch<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<Option<Plaintext>, PortError>>;
+    /// Takes the mail off the list, once it is durable here. Doing it twice is fine.
+    fn done<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>>;
+    /// Returns when there may be new mail; at the latest after the adapter's own polling time.
+    fn wait(&self) -> Answer<'_, ()>;
+}
+
+/// A way for mail to leave.
+pub trait Courier: Send + Sync {
+    /// Hands one mail for one recipient over. `Ok` only when it was accepted for good.
+    fn deliver<'a>(&'a self, mail: &'a OutgoingMail) -> Answer<'a, Result<(), PortError>>;
+}
+
+/// A place for draft advisories.
+pub trait AdvisoryDesk: Send + Sync {
+    /// Opens a draft and returns where it is. Opening the same draft (same marker) again must not make a second one.
+    fn open<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<String, PortError>>;
+}

@@ -1,0 +1,28 @@
+//! The plaintext room: the only place where what a reporter wrote can be read.
+//!
+//! Security: nothing in here does input or output; no runtime, no database, no files, no network, no logging (a test searches for
+//! them). What leaves the room is sealed (`AtRest`, `OutgoingMail`), redacted (`AdvisoryDraft`), or made of fixed words.
+
+mod advisory;
+mod case;
+mod keyring;
+mod limits;
+mod opened;
+mod outgoing;
+mod secret;
+mod vault;
+mod verdict;
+mod wrap;
+
+pub use advisory::AdvisoryDraft;
+pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
+pub use keyring::{
+    GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
+};
+pub use limits::Limits;
+pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
+pub use outgoing::OutgoingMail;
+pub use secret::{Plaintext, ReporterContact};
+pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
+pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};
+pub use wrap::{SpoolError, open_from_spool, seal_for_spool};
