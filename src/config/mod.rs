@@ -3,8 +3,19 @@
 //! Security: secrets are read by reference (file, systemd credential, environment), never written in the file itself, and a
 //! secret file that others can read is refused.
 
+mod error;
+pub mod keyring;
+mod parse;
+mod reader;
+mod secrets;
+mod services;
+mod values;
+
+pub use error::{ConfigError, Lines, Problem};
+pub use secrets::Secrets;
+
 use crate::report::Limits;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A whole, validated configuration. Paths are absolute.
@@ -21,7 +32,37 @@ pub struct Config {
     pub advisories: AdvisoriesConfig,
     pub intake: IntakeConfig,
     pub limits: Limits,
+    /// Where each key stands in the file, for errors that show only later.
+    pub lines: Lines,
 }
+
+impl Config {
+    /// Reads and validates a configuration file. Keys, certificates and secrets must exist, but are not opened; that is
+    /// [`keyring::load`]'s work.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line and key, and how to mend it.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let at = |problem| ConfigError::of_file(&absolute, None, problem);
+        let bytes = secrets::read_public(&absolute).map_err(|mut problem| {
+            problem.mend = format!("{}; `embargod init` makes a new one", problem.mend);
+            at(problem)
+        })?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| at(Problem::new("it is not UTF-8", "save it as UTF-8 text")))?;
+        parse::document(&absolute, &text)
+    }
+
+    /// The admins, as members are named elsewhere ([`crate::report::Member::id`]).
+    pub fn admin_ids(&self) -> &[String] {
+        &self.team.admins
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;
 
 /// `[team]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +118,6 @@ pub struct GatewayKeyConfig {
     pub file: PathBuf,
     pub passphrase: Option<SecretRef>,
     pub usage: crate::report::KeyUse,
-    /// Line of the table in the file, for errors.
-    pub line: usize,
 }
 
 /// Where a secret is read from.
@@ -97,8 +136,8 @@ pub struct MemberConfig {
     pub name: String,
     pub address: String,
     pub certificate: PathBuf,
+    /// 40 or 64 hex digits, in capitals.
     pub fingerprint: String,
-    pub line: usize,
 }
 
 /// `[mailbox]`

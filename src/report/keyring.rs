@@ -169,6 +169,22 @@ impl GatewayKey {
         expiry(&self.cert)
     }
 
+    /// Whether it can sign at this time.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn can_sign(&self, at: Timestamp) -> Result<(), KeyError> {
+        self.signing_key(at).map(|_| ())
+    }
+
+    /// Whether a user ID names this address: mail programs find a key by it, and some refuse to encrypt without.
+    pub fn names(&self, address: &str) -> bool {
+        self.cert
+            .userids()
+            .filter_map(|id| id.userid().email().ok().flatten())
+            .any(|email| email.eq_ignore_ascii_case(address))
+    }
+
     pub(in crate::report) fn decryption_keys(&self) -> &[KeyPair] {
         &self.decryption
     }
@@ -378,6 +394,16 @@ impl SpoolCertificate {
     /// When the file holds no certificate, or one that nothing can be encrypted to.
     pub fn read(file: &Plaintext) -> Result<Self, KeyError> {
         Ok(Self(read_one_cert(file.expose())?.strip_secret_key_material()))
+    }
+
+    /// Fingerprint of the certificate, upper-case hex.
+    pub fn fingerprint(&self) -> String {
+        self.0.fingerprint().to_hex()
+    }
+
+    /// When nothing can be encrypted to it any more, if it expires.
+    pub fn expires(&self) -> Option<Timestamp> {
+        expiry(&self.0)
     }
 }
 
