@@ -431,6 +431,11 @@ fn all_encryption_keys(cert: &Cert) -> Vec<EncryptionKey> {
         .collect()
 }
 
+/// The keys of any certificate to encrypt to at this time; for members there is [`Member::encryption_keys`], which remembers.
+pub(in crate::report) fn encryption_keys_of(cert: &Cert, at: Timestamp) -> Result<Vec<EncryptionKey>, Unusable> {
+    encryption_keys(cert, &all_encryption_keys(cert), at)
+}
+
 fn encryption_keys(cert: &Cert, candidates: &[EncryptionKey], at: Timestamp) -> Result<Vec<EncryptionKey>, Unusable> {
     let policy = StandardPolicy::new();
     let valid = cert.with_policy(&policy, system_time(at)).map_err(|_| Unusable::Weak)?;

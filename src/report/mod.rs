@@ -3,17 +3,24 @@
 //! Security: nothing in here does input or output; no runtime, no database, no files, no network, no logging (a test searches for
 //! them). What leaves the room is sealed (`AtRest`, `OutgoingMail`), redacted (`AdvisoryDraft`), or made of fixed words.
 
+mod acknowledgement;
 mod advisory;
+mod armor;
 mod case;
+mod compose;
 mod keyring;
 mod limits;
 mod opened;
 mod outgoing;
+mod pgp_mime;
+mod seal;
 mod secret;
+mod statement;
 mod vault;
 mod verdict;
 mod wrap;
 
+pub use acknowledgement::{AckKind, AckRequest, AnswerKey, Disclosure, acknowledgement};
 pub use advisory::AdvisoryDraft;
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
 pub use keyring::{
@@ -22,7 +29,10 @@ pub use keyring::{
 pub use limits::Limits;
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
 pub use outgoing::OutgoingMail;
+pub use pgp_mime::{SealError, TeamIdentity};
+pub use seal::{CopyRequest, SignedCopies, sign_copies};
 pub use secret::{Plaintext, ReporterContact};
+pub use statement::{AdvisoryLine, Author, Kind, Statement};
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};
 pub use wrap::{SpoolError, open_from_spool, seal_for_spool};
