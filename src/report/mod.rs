@@ -5,10 +5,14 @@
 
 mod advisory;
 mod case;
+mod facts;
+mod inspection;
 mod keyring;
 mod limits;
 mod opened;
+mod outer;
 mod outgoing;
+mod policy;
 mod secret;
 mod vault;
 mod verdict;
@@ -16,12 +20,20 @@ mod wrap;
 
 pub use advisory::AdvisoryDraft;
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
+pub use facts::{BadFacts, Facts, Frozen, Notice};
+pub use inspection::{DraftView, Held, Inspection};
 pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
 };
 pub use limits::Limits;
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
+pub use outer::{Dmarc, Nature, Outer, Recipients};
 pub use outgoing::OutgoingMail;
+pub use policy::{
+    Acknowledge, AcknowledgedNumber, AcknowledgementKey, AcknowledgementKind, AdminNotice, AdvisoryIntent, AnswerKey,
+    Author, BadAnswerKey, CaseChoice, CopyTo, Decision, DraftContent, InClear, Known, KnownCase, Lookups, MailKind,
+    NoAcknowledgement, NoAdvisory, OpenFor, PER_HOUR, PER_SENDER_AND_DAY, Rules, decide,
+};
 pub use secret::{Plaintext, ReporterContact};
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};

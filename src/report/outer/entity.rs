@@ -48,7 +48,6 @@ impl Field<'_> {
         block.extend_from_slice(self.value);
         block.extend_from_slice(b"\r\n\r\n");
         let Some(message) = MessageParser::default().parse_headers(&block) else { return HeaderValue::Empty };
-        // parse_headers keeps the fields it read in a part only when it reads bodies too; ask both places.
         message.headers().first().map(|header| header.value().clone().into_owned()).unwrap_or_default()
     }
 }

@@ -74,6 +74,8 @@ impl Rules {
 
     /// Whether this is the team's address or an alias of it; case is ignored.
     pub(in crate::report) fn is_team(&self, address: &str) -> bool {
-        std::iter::once(&self.team_address).chain(&self.aliases).any(|own| own.trim().eq_ignore_ascii_case(address.trim()))
+        std::iter::once(&self.team_address)
+            .chain(&self.aliases)
+            .any(|own| own.trim().eq_ignore_ascii_case(address.trim()))
     }
 }
