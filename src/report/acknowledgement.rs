@@ -7,7 +7,7 @@
 use super::armor::{Armor, ArmorWriter};
 use super::case::{CaseId, OurMessageId};
 use super::compose::{boundary, one_line, safe_message_id};
-use super::keyring::{Keyring, Unusable, encryption_keys_of};
+use super::keyring::Keyring;
 use super::outgoing::OutgoingMail;
 use super::pgp_mime::{
     HeaderPlan, Headers, SealError, Target, TeamIdentity, encrypted_mail, refused, require_address,
@@ -19,43 +19,13 @@ use mail_builder::encoders::QuotedPrintableEncoder;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
-use openpgp::parse::Parse;
-use openpgp::serialize::{Serialize, SerializeInto};
+use openpgp::serialize::SerializeInto;
 use std::io::{self, Write};
 use zeroize::Zeroizing;
 
-/// A certificate that an acknowledgement is encrypted to; it proves nothing about its owner.
-pub struct AnswerKey(pub(in crate::report) Cert);
-
-impl AnswerKey {
-    /// Whether it can be encrypted to at this time.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn usable(&self, at: Timestamp) -> Result<(), Unusable> {
-        encryption_keys_of(&self.0, at).map(|_| ())
-    }
-
-    /// The form that is sealed into the store; only public parts.
-    ///
-    /// # Errors
-    /// [`SealError::Crypto`] when the library cannot write it.
-    pub fn to_plaintext(&self) -> Result<Plaintext, SealError> {
-        SerializeInto::to_vec(&self.0).map(Plaintext::new).map_err(refused)
-    }
-
-    /// Back from the store.
-    ///
-    /// # Errors
-    /// [`SealError::Crypto`] when it is no certificate.
-    pub fn from_plaintext(plain: &Plaintext) -> Result<Self, SealError> {
-        Cert::from_bytes(plain.expose()).map(|cert| Self(cert.strip_secret_key_material())).map_err(refused)
-    }
-}
-
 /// Which answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AckKind {
+pub(in crate::report) enum AckKind {
     /// A case was opened.
     Received,
     /// The mail came in clear, where the team takes encrypted mail only.
@@ -64,7 +34,7 @@ pub enum AckKind {
 
 /// What a draft advisory will hold, as configured; told to the reporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Disclosure {
+pub(in crate::report) enum Disclosure {
     /// No drafts are opened.
     NoDraft,
     /// Case number and checked template fields.
@@ -74,14 +44,14 @@ pub enum Disclosure {
 }
 
 /// What an acknowledgement is made from. All of it comes from the unencrypted bytes of the mail and the configuration.
-pub struct AckRequest<'a> {
+pub(in crate::report) struct AckRequest<'a> {
     pub kind: AckKind,
     pub identity: &'a TeamIdentity,
     pub keyring: &'a Keyring,
     /// The From address of the mail.
     pub to: &'a ReporterContact,
     /// Encrypted to this certificate; in clear where there is none.
-    pub certificate: Option<&'a AnswerKey>,
+    pub certificate: Option<&'a Cert>,
     /// The case, where one was opened.
     pub case: Option<&'a CaseId>,
     /// Message-ID of the mail, with or without angle brackets; left out unless it is harmless.
@@ -101,7 +71,7 @@ pub struct AckRequest<'a> {
 /// # Errors
 /// When the address cannot be written to, the gateway cannot sign, or ([`SealError::Unusable`]) the given certificate cannot
 /// be encrypted to now. It never falls back to clear text by itself.
-pub fn acknowledgement(request: &AckRequest<'_>) -> Result<OutgoingMail, SealError> {
+pub(in crate::report) fn acknowledgement(request: &AckRequest<'_>) -> Result<OutgoingMail, SealError> {
     require_address(request.to.address(), "reporter's address")?;
     require_delivery_id(request.delivery_id)?;
     let (_, gateway) = signing_key(request.keyring, request.now)?;
@@ -144,15 +114,15 @@ pub fn acknowledgement(request: &AckRequest<'_>) -> Result<OutgoingMail, SealErr
 
 fn encrypted_form(
     request: &AckRequest<'_>,
-    key: &AnswerKey,
+    key: &Cert,
     headers: &Headers,
     text: &str,
     enclosed: Option<&[u8]>,
 ) -> Result<Vec<u8>, SealError> {
-    let target = Target::new(&key.0, request.now)?;
+    let target = Target::new(key, request.now)?;
     let size = text.len() + enclosed.map_or(0, <[u8]>::len);
     let boundary = boundary(std::iter::once(text.as_bytes()))?;
-    let stream = sign_inline(request.keyring, &[&key.0], request.now, size, |out| {
+    let stream = sign_inline(request.keyring, &[key], request.now, size, |out| {
         headers.write_protected(out)?;
         write_body(out, "cipher", &boundary, text, enclosed)
     })?;

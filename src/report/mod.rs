@@ -8,11 +8,15 @@ mod advisory;
 mod armor;
 mod case;
 mod compose;
+mod facts;
+mod inspection;
 mod keyring;
 mod limits;
 mod opened;
+mod outer;
 mod outgoing;
 mod pgp_mime;
+mod policy;
 mod seal;
 mod secret;
 mod statement;
@@ -20,19 +24,26 @@ mod vault;
 mod verdict;
 mod wrap;
 
-pub use acknowledgement::{AckKind, AckRequest, AnswerKey, Disclosure, acknowledgement};
 pub use advisory::AdvisoryDraft;
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
+pub use facts::{BadFacts, Facts, Frozen, Notice};
+pub use inspection::{DraftView, Held, Inspection};
 pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
 };
 pub use limits::Limits;
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
+pub use outer::{Dmarc, Nature, Outer, Recipients};
 pub use outgoing::OutgoingMail;
 pub use pgp_mime::{SealError, TeamIdentity};
-pub use seal::{CopyRequest, SignedCopies, sign_copies};
+pub use policy::{
+    Acknowledge, AcknowledgedNumber, AcknowledgementKey, AcknowledgementKind, AdminNotice, AdvisoryIntent, AnswerKey,
+    Author, BadAnswerKey, CaseChoice, CopyTo, Decision, DraftContent, InClear, Known, KnownCase, Lookups, MailKind,
+    NoAcknowledgement, NoAdvisory, OpenFor, PER_HOUR, PER_SENDER_AND_DAY, Rules, decide,
+};
+pub use seal::SignedCopies;
 pub use secret::{Plaintext, ReporterContact};
-pub use statement::{AdvisoryLine, Author, Kind, Statement};
+pub use statement::AdvisoryLine;
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};
 pub use wrap::{SpoolError, open_from_spool, seal_for_spool};

@@ -190,6 +190,8 @@ words! {
         MemberReplay => "member-replay",
         /// It names a case without proof that it belongs there.
         ClaimsCase => "claims-case",
+        /// A reply that came from another address than the case's contact, and is not signed by the case's answer key.
+        OtherSender => "other-sender",
         /// Text in the mail looks like the gateway's own statement.
         ForgedStatement => "forged-statement",
         /// Opened with a key that is kept for decryption only.
@@ -232,6 +234,9 @@ impl Warning {
             Self::MemberUnproven => "it has a member's address, but no valid signature of that member",
             Self::MemberReplay => "this signed mail of a member's was seen before",
             Self::ClaimsCase => "it names a case without proof that it belongs there",
+            Self::OtherSender => {
+                "it came from another address than the case's contact, without a signature of the case's answer key"
+            }
             Self::ForgedStatement => {
                 "its text imitates a statement of the gateway; only the first part of this mail is the gateway's"
             }
