@@ -9,12 +9,14 @@ mod keyring;
 mod limits;
 mod opened;
 mod outgoing;
+mod redaction;
 mod secret;
+mod template;
 mod vault;
 mod verdict;
 mod wrap;
 
-pub use advisory::AdvisoryDraft;
+pub use advisory::{AdvisoryDraft, BadDraft, Marker};
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
 pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
@@ -22,7 +24,9 @@ pub use keyring::{
 pub use limits::Limits;
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
 pub use outgoing::OutgoingMail;
+pub use redaction::{Fallback, RedactedReport, RedactionInput, Removed, redact};
 pub use secret::{Plaintext, ReporterContact};
+pub use template::Template;
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};
 pub use wrap::{SpoolError, open_from_spool, seal_for_spool};
