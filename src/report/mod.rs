@@ -20,11 +20,13 @@ mod policy;
 mod seal;
 mod secret;
 mod statement;
+mod redaction;
+mod template;
 mod vault;
 mod verdict;
 mod wrap;
 
-pub use advisory::AdvisoryDraft;
+pub use advisory::{AdvisoryDraft, BadDraft, Marker};
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
 pub use facts::{BadFacts, Facts, Frozen, Notice};
 pub use inspection::{DraftView, Held, Inspection};
@@ -44,6 +46,8 @@ pub use policy::{
 pub use seal::SignedCopies;
 pub use secret::{Plaintext, ReporterContact};
 pub use statement::AdvisoryLine;
+pub use redaction::{Fallback, RedactedReport, RedactionInput, Removed, redact};
+pub use template::Template;
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};
 pub use wrap::{SpoolError, open_from_spool, seal_for_spool};

@@ -1,0 +1,3 @@
+//! Implementations of the three ports.
+
+pub mod directory;
