@@ -100,7 +100,7 @@ impl Inbox for SpoolInbox {
 
     fn done<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>> {
         let (inner, found) = (self.0.clone(), found.clone());
-        Box::pin(blocking(move || inner.take_off(&found, |file| durable::remove_if_there(file))))
+        Box::pin(blocking(move || inner.take_off(&found, durable::remove_if_there)))
     }
 
     fn keep<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>> {

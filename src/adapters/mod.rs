@@ -7,6 +7,8 @@ pub(crate) mod durable;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod waiting;
 
 pub use maildir_courier::MaildirCourier;
