@@ -69,7 +69,7 @@ async fn a_mail_keeps_its_source_when_a_mail_program_sets_flags() {
     mailbox.put("new/1.a.host", "mail");
     let found = mailbox.list().await.remove(0);
     std::fs::rename(mailbox.path("new/1.a.host"), mailbox.path("cur/1.a.host:2,RS")).unwrap();
-    assert_eq!(mailbox.list().await, [found.clone()]);
+    assert_eq!(mailbox.list().await, std::slice::from_ref(&found));
     assert!(matches!(mailbox.inbox.fetch(&found, LIMIT).await, Ok(Fetched::Whole(mail)) if mail.len() == 4));
 }
 
