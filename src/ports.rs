@@ -16,6 +16,19 @@ pub struct Found {
     pub size: u64,
 }
 
+/// A mail as it came out of an inbox.
+pub enum Fetched {
+    /// All of it.
+    Whole(Plaintext),
+    /// It is larger than the gateway accepts: its first [`HEAD`] octets.
+    Head(Plaintext),
+    /// It is no longer there.
+    Gone,
+}
+
+/// How much of an oversize mail is read: enough for its header.
+pub const HEAD: usize = 64 * 1024;
+
 /// Why a door did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
@@ -34,16 +47,20 @@ pub enum PortError {
 pub trait Inbox: Send + Sync {
     /// What waits, oldest first. At most `limit` mails.
     fn list(&self, limit: usize) -> Answer<'_, Result<Vec<Found>, PortError>>;
-    /// The mail itself, or nothing if it has gone meanwhile. It does not change the mailbox.
-    fn fetch<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<Option<Plaintext>, PortError>>;
+    /// The mail itself. It does not change the mailbox. Of a mail beyond `max_size` octets only the beginning is read.
+    fn fetch<'a>(&'a self, found: &'a Found, max_size: u64) -> Answer<'a, Result<Fetched, PortError>>;
     /// Takes the mail off the list, once it is durable here. Doing it twice is fine.
     fn done<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>>;
+    /// Takes a mail off the list of which only the beginning is durable here: like `done`, but the mail is never deleted.
+    fn keep<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>>;
     /// Returns when there may be new mail; at the latest after the adapter's own polling time.
     fn wait(&self) -> Answer<'_, ()>;
 }
 
 /// A way for mail to leave.
 pub trait Courier: Send + Sync {
+    /// Whether handing the same mail over twice leaves one mail.
+    fn idempotent(&self) -> bool;
     /// Hands one mail for one recipient over. `Ok` only when it was accepted for good.
     fn deliver<'a>(&'a self, mail: &'a OutgoingMail) -> Answer<'a, Result<(), PortError>>;
 }

@@ -51,6 +51,11 @@ impl Plaintext {
         self.0.is_empty()
     }
 
+    /// Leaves only the first octets, at most `length` of them.
+    pub fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
     pub(in crate::report) fn expose(&self) -> &[u8] {
         &self.0
     }
