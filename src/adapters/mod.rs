@@ -1,10 +1,9 @@
-//! Implementations of the three ports.
-
-pub mod directory;
 //! The doors themselves: each file lets the gateway speak one protocol, behind a trait of [`crate::ports`].
 //!
 //! Security: what comes in through a door is hostile, what goes out is finished. No adapter looks into a mail, and no error of
 //! one names a recipient.
+
+mod directory;
 pub(crate) mod durable;
 mod maildir_courier;
 mod maildir_inbox;
@@ -12,6 +11,8 @@ mod sendmail;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod waiting;
+
+pub use directory::DirectoryDesk;
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;

@@ -19,7 +19,7 @@ use mail_builder::encoders::QuotedPrintableEncoder;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
-use openpgp::serialize::SerializeInto;
+use openpgp::serialize::Serialize;
 use std::io::{self, Write};
 use zeroize::Zeroizing;
 
