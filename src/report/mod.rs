@@ -13,6 +13,8 @@ mod limits;
 mod opened;
 mod outgoing;
 mod pgp_mime;
+#[cfg(test)]
+mod pgp_world_tests;
 mod seal;
 mod secret;
 mod statement;
