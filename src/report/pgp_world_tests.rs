@@ -7,10 +7,14 @@ use jiff::Timestamp;
 use mail_parser::{MessageParser, MimeHeaders};
 use sequoia_openpgp as openpgp;
 
-use openpgp::Cert;
 use openpgp::cert::prelude::*;
+use openpgp::packet::PKESK;
 use openpgp::parse::Parse;
+use openpgp::parse::stream::*;
+use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto;
+use openpgp::{Cert, KeyHandle};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -247,4 +251,53 @@ pub(in crate::report) fn field(entity: &[u8], name: &str) -> String {
 
 pub(in crate::report) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     memchr::memmem::find(haystack, needle).is_some()
+}
+
+struct Reader<'a> {
+    own: &'a Cert,
+    gateway: Cert,
+    good: usize,
+}
+
+impl VerificationHelper for &mut Reader<'_> {
+    fn get_certs(&mut self, _: &[KeyHandle]) -> openpgp::Result<Vec<Cert>> {
+        Ok(vec![self.gateway.clone()])
+    }
+    fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {
+        for layer in structure {
+            if let MessageLayer::SignatureGroup { results } = layer {
+                self.good = results.iter().filter(|result| result.is_ok()).count();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DecryptionHelper for &mut Reader<'_> {
+    fn decrypt(
+        &mut self,
+        pkesks: &[PKESK],
+        _: &[openpgp::packet::SKESK],
+        algo: Option<openpgp::types::SymmetricAlgorithm>,
+        decrypt: &mut dyn FnMut(Option<openpgp::types::SymmetricAlgorithm>, &openpgp::crypto::SessionKey) -> bool,
+    ) -> openpgp::Result<Option<Cert>> {
+        for key in self.own.keys().unencrypted_secret().filter(|key| key.key().pk_algo().for_encryption()) {
+            let mut pair = key.key().clone().into_keypair()?;
+            if pkesks.iter().filter_map(|p| p.decrypt(&mut pair, algo)).any(|(algo, key)| decrypt(algo, &key)) {
+                // With the certificate given, the library checks the intended recipients.
+                return Ok(Some(self.own.clone()));
+            }
+        }
+        Err(openpgp::anyhow::anyhow!("not for this key"))
+    }
+}
+
+/// Opens a copy as Sequoia does; the payload and the number of good signatures.
+pub(in crate::report) fn open_as(armored: &[u8], own: &Cert, keyring: &Keyring) -> openpgp::Result<(Vec<u8>, usize)> {
+    let gateway = Cert::from_bytes(&keyring.published_certificate().unwrap())?;
+    let mut reader = Reader { own, gateway, good: 0 };
+    let policy = StandardPolicy::new();
+    let mut plain = Vec::new();
+    DecryptorBuilder::from_bytes(armored)?.with_policy(&policy, None, &mut reader)?.read_to_end(&mut plain)?;
+    Ok((plain, reader.good))
 }

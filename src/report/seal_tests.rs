@@ -9,14 +9,12 @@ use proptest::prelude::*;
 use sequoia_openpgp as openpgp;
 
 use openpgp::cert::prelude::*;
-use openpgp::packet::{PKESK, SEIP};
+use openpgp::packet::SEIP;
 use openpgp::parse::Parse;
-use openpgp::parse::stream::*;
 use openpgp::policy::StandardPolicy;
 use openpgp::serialize::SerializeInto;
-use openpgp::{Cert, KeyHandle, Packet, PacketPile, Profile};
+use openpgp::{Packet, PacketPile, Profile};
 use std::collections::HashSet;
-use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
@@ -95,7 +93,7 @@ fn the_payload_is_what_mail_programs_expect_of_protected_headers() {
     let from = parsed.from().unwrap().first().unwrap();
     assert_eq!(from.name.as_deref(), Some("Älice via Kata Containers VMT"));
     assert_eq!(from.address.as_deref(), Some("vmt@katacontainers.example"));
-    assert_eq!(field(&payload, "To"), "vmt@katacontainers.example".replace("vmt", "<vmt") + ">");
+    assert_eq!(field(&payload, "To"), "vmt@katacontainers.example");
     assert_eq!(field(&payload, "Message-ID"), "<copy@katacontainers.example>");
     assert_eq!(field(&payload, "In-Reply-To"), "<second@katacontainers.example>");
     assert_eq!(field(&payload, "References"), "<root@katacontainers.example> <second@katacontainers.example>");
@@ -112,7 +110,7 @@ fn the_payload_is_what_mail_programs_expect_of_protected_headers() {
         fields(&payload).into_iter().filter(|(name, _)| name == "HP-Outer").map(|(_, value)| value).collect();
     assert_eq!(recorded, outside);
     assert!(outside.contains(&"Subject: [KATA-2026-0001]".to_owned()));
-    assert!(outside.contains(&"From: <vmt@katacontainers.example>".to_owned()));
+    assert!(outside.contains(&"From: vmt@katacontainers.example".to_owned()));
 }
 
 #[test]
@@ -282,55 +280,6 @@ fn what_cannot_be_sealed_is_refused_with_its_reason() {
     assert_eq!(refused, Some(SealError::NoGatewayKey));
 }
 
-struct Reader<'a> {
-    own: &'a Cert,
-    gateway: Cert,
-    good: usize,
-}
-
-impl VerificationHelper for &mut Reader<'_> {
-    fn get_certs(&mut self, _: &[KeyHandle]) -> openpgp::Result<Vec<Cert>> {
-        Ok(vec![self.gateway.clone()])
-    }
-    fn check(&mut self, structure: MessageStructure<'_>) -> openpgp::Result<()> {
-        for layer in structure {
-            if let MessageLayer::SignatureGroup { results } = layer {
-                self.good = results.iter().filter(|result| result.is_ok()).count();
-            }
-        }
-        Ok(())
-    }
-}
-
-impl DecryptionHelper for &mut Reader<'_> {
-    fn decrypt(
-        &mut self,
-        pkesks: &[PKESK],
-        _: &[openpgp::packet::SKESK],
-        algo: Option<openpgp::types::SymmetricAlgorithm>,
-        decrypt: &mut dyn FnMut(Option<openpgp::types::SymmetricAlgorithm>, &openpgp::crypto::SessionKey) -> bool,
-    ) -> openpgp::Result<Option<Cert>> {
-        for key in self.own.keys().unencrypted_secret().filter(|key| key.key().pk_algo().for_encryption()) {
-            let mut pair = key.key().clone().into_keypair()?;
-            if pkesks.iter().filter_map(|p| p.decrypt(&mut pair, algo)).any(|(algo, key)| decrypt(algo, &key)) {
-                // With the certificate given, the library checks the intended recipients.
-                return Ok(Some(self.own.clone()));
-            }
-        }
-        Err(openpgp::anyhow::anyhow!("not for this key"))
-    }
-}
-
-/// Opens a copy as Sequoia does; the payload and the number of good signatures.
-fn open(armored: &[u8], own: &Cert, keyring: &Keyring) -> openpgp::Result<(Vec<u8>, usize)> {
-    let gateway = Cert::from_bytes(&keyring.published_certificate().unwrap())?;
-    let mut reader = Reader { own, gateway, good: 0 };
-    let policy = StandardPolicy::new();
-    let mut plain = Vec::new();
-    DecryptorBuilder::from_bytes(armored)?.with_policy(&policy, None, &mut reader)?.read_to_end(&mut plain)?;
-    Ok((plain, reader.good))
-}
-
 #[test]
 fn a_certificate_that_asks_for_version_2_encryption_gets_it_and_others_do_not() {
     let modern = CertBuilder::general_purpose(Some("Alice <alice@example.org>"))
@@ -355,12 +304,12 @@ fn a_certificate_that_asks_for_version_2_encryption_gets_it_and_others_do_not() 
         assert_eq!(if matches!(seip, SEIP::V2(_)) { 2 } else { 1 }, expected);
         let subkeys: Vec<_> = own.keys().subkeys().map(|key| key.key().key_handle()).collect();
         assert!(subkeys.iter().any(|handle| pkesk.recipient().unwrap().aliases(handle)));
-        let (plain, good) = open(&armored, own, &keyring).unwrap();
+        let (plain, good) = open_as(&armored, own, &keyring).unwrap();
         assert!(contains(&plain, REPORT));
         assert_eq!(good, 1);
     }
     let first = armored_part(sealed(&signed, &keyring.members()[0]).bytes());
-    assert!(open(&first, &version_4.1, &keyring).is_err(), "the other member cannot open it");
+    assert!(open_as(&first, &version_4.1, &keyring).is_err(), "the other member cannot open it");
 }
 
 #[test]
@@ -377,7 +326,7 @@ fn a_gateway_key_of_version_6_signs_as_well() {
     let keyring = Keyring::new(gateway, vec![alice], Vec::new()).map_err(|(_, error)| error).unwrap();
     let signed = Job::new("x", vec![section(Label::Main, REPORT)]).sign(&keyring, keyring.members(), now()).unwrap();
     let armored = armored_part(sealed(&signed, &keyring.members()[0]).bytes());
-    assert_eq!(open(&armored, &own, &keyring).unwrap().1, 1);
+    assert_eq!(open_as(&armored, &own, &keyring).unwrap().1, 1);
 }
 
 #[test]
@@ -417,7 +366,7 @@ fn several_threads_seal_at_once() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for (mail, own) in mails.iter().zip(&own) {
-        assert!(contains(&open(&armored_part(mail), own, &keyring).unwrap().0, &body));
+        assert!(contains(&open_as(&armored_part(mail), own, &keyring).unwrap().0, &body));
     }
 }
 
@@ -439,4 +388,15 @@ proptest! {
         prop_assert_eq!(parsed.parts.len(), 2);
         prop_assert_eq!(parsed.from().unwrap().first().unwrap().address.as_deref(), Some("vmt@katacontainers.example"));
     }
+}
+
+#[test]
+fn a_large_copy_takes_its_memory_once() {
+    let keyring = keyring(vec![quick_member("Alice", "alice@example.org")]);
+    let body = [REPORT, &vec![b'x'; 3_000_000]].concat();
+    let signed = Job::new("x", vec![section(Label::Main, &body)]).sign(&keyring, keyring.members(), now()).unwrap();
+    let mail = sealed(&signed, &keyring.members()[0]);
+    // A vector that had to grow is half as large again, and leaves its old self behind.
+    assert!(mail.bytes.capacity() < mail.bytes.len() * 103 / 100, "{} {}", mail.bytes.capacity(), mail.bytes.len());
+    assert!(mail.bytes.len() < body.len() * 142 / 100);
 }
