@@ -12,7 +12,7 @@ mod sendmail;
 pub(crate) mod testing;
 pub(crate) mod waiting;
 
-pub use directory::DirectoryDesk;
+pub use directory::Directory;
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;

@@ -95,7 +95,7 @@ pub(in crate::report) fn acknowledgement(request: &AckRequest<'_>) -> Result<Out
         gateway,
         request.now,
     )?;
-    let text = text(request, &gateway.fingerprint().to_hex());
+    let text = wording(request, &gateway.fingerprint().to_hex());
     let enclosed = match request.not_our_key || request.kind == AckKind::HowToEncrypt {
         true => Some(armored(gateway)?),
         false => None,
@@ -214,7 +214,7 @@ fn subject(request: &AckRequest<'_>) -> String {
 }
 
 /// The text: short lines, CRLF.
-fn text(request: &AckRequest<'_>, fingerprint: &str) -> String {
+fn wording(request: &AckRequest<'_>, fingerprint: &str) -> String {
     let team = one_line(&request.identity.name, 100);
     let address = &request.identity.address;
     let mut paragraphs = vec![format!("This is an automatic answer of\n{}.", &*team)];

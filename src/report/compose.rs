@@ -102,9 +102,10 @@ impl Field {
 
     /// One address, with a name beside it where one is given. The address has passed [`is_safe_address`].
     pub(in crate::report) fn address(name: &'static str, display: Option<&str>, address: &str) -> Self {
-        let display = display.map(|display| one_line(display, 100)).filter(|display| !display.is_empty());
-        let header = Address::new_address(display.as_ref().map(|display| display.as_str()), address);
-        Self::new(name, name.len() + 12, &header)
+        match display.map(|display| one_line(display, 100)).filter(|display| !display.is_empty()) {
+            Some(display) => Self::new(name, name.len() + 12, &Address::new_address(Some(display.as_str()), address)),
+            None => Self::fixed(name, address.to_owned()),
+        }
     }
 
     /// A date in UTC (RFC 5322 section 3.3); no time zone but `+0000` ever shows where somebody is.
@@ -158,12 +159,13 @@ fn label_text(label: Label) -> Option<(&'static str, &'static str)> {
         Label::Main | Label::Decrypted => None,
         Label::Unencrypted => Some((
             "NOT ENCRYPTED: came in clear beside the encrypted part",
-            "The next part did NOT come encrypted: it stood in clear beside the encrypted part. Anybody on the way could\r\n\
-             read, change or add it. It says nothing about the encrypted part.",
+            "The next part did NOT come encrypted: it stood in clear beside the encrypted\r\n\
+             part. Anybody on the way could read, change or add it. It says nothing about\r\n\
+             the encrypted part.",
         )),
         Label::Unopened => Some((
             "NOT OPENED: handed on as it came",
-            "The next part could not be opened by the gateway and is handed on as it came. It was not checked.",
+            "The next part could not be opened by the gateway and is handed on as it came.\r\nIt was not checked.",
         )),
     }
 }

@@ -16,11 +16,13 @@ mod opened;
 mod outer;
 mod outgoing;
 mod pgp_mime;
+#[cfg(test)]
+mod pgp_world_tests;
 mod policy;
+mod redaction;
 mod seal;
 mod secret;
 mod statement;
-mod redaction;
 mod template;
 mod vault;
 mod verdict;
@@ -43,10 +45,10 @@ pub use policy::{
     Author, BadAnswerKey, CaseChoice, CopyTo, Decision, DraftContent, InClear, Known, KnownCase, Lookups, MailKind,
     NoAcknowledgement, NoAdvisory, OpenFor, PER_HOUR, PER_SENDER_AND_DAY, Rules, decide,
 };
+pub use redaction::{Fallback, RedactedReport, RedactionInput, Removed, redact};
 pub use seal::SignedCopies;
 pub use secret::{Plaintext, ReporterContact};
 pub use statement::AdvisoryLine;
-pub use redaction::{Fallback, RedactedReport, RedactionInput, Removed, redact};
 pub use template::Template;
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};

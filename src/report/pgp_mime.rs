@@ -21,7 +21,7 @@ use openpgp::policy::StandardPolicy;
 use openpgp::serialize::Serialize;
 use openpgp::serialize::stream::{Encryptor, LiteralWriter, Message, Recipient, Signer};
 use openpgp::types::{Features, HashAlgorithm};
-use openpgp::{Cert, Fingerprint, KeyHandle, Packet};
+use openpgp::{Cert, KeyHandle, Packet};
 use std::io::{self, Write};
 use zeroize::Zeroizing;
 
@@ -331,9 +331,4 @@ pub(in crate::report) fn encrypted_mail(
     armor.finish()?;
     write!(mail, "\r\n--{boundary}--\r\n")?;
     Ok(mail)
-}
-
-/// Whether a certificate is one of these.
-pub(in crate::report) fn contains(recipients: &[Fingerprint], cert: &Cert) -> bool {
-    recipients.contains(&cert.fingerprint())
 }

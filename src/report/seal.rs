@@ -11,8 +11,8 @@ use super::keyring::{Keyring, Member};
 use super::opened::Section;
 use super::outgoing::OutgoingMail;
 use super::pgp_mime::{
-    HeaderPlan, Headers, SealError, Target, TeamIdentity, contains, encrypted_mail, require_address,
-    require_delivery_id, sign_inline, signing_key,
+    HeaderPlan, Headers, SealError, Target, TeamIdentity, encrypted_mail, require_address, require_delivery_id,
+    sign_inline, signing_key,
 };
 use super::secret::Plaintext;
 use super::statement::Statement;
@@ -118,7 +118,7 @@ impl SignedCopies {
     pub fn seal_for(&self, member: &Member, delivery_id: &str, now: Timestamp) -> Result<OutgoingMail, SealError> {
         require_address(member.address(), "member's address")?;
         require_delivery_id(delivery_id)?;
-        if !contains(&self.batch, &member.cert) {
+        if !self.batch.contains(&member.cert.fingerprint()) {
             return Err(SealError::NotInBatch);
         }
         let keys = member.encryption_keys(now).map_err(SealError::Unusable)?;

@@ -189,14 +189,21 @@ impl Statement {
             out.text("");
         }
         if self.kind != Kind::Notice {
-            out.text("Only this first part is the gateway's. Everything after it came with the mail.");
+            out.text("Only this first part is the gateway's. What follows came with the mail.");
             out.text("");
         }
         let team = one_line(&self.team_address, VALUE);
-        out.text("To answer the team: reply to this mail. Encrypt it to the gateway, which is the key of");
-        out.text(&format!("{}, and sign it with your own key: it then goes to the other members.", &*team));
-        out.text("To answer the reporter: this version of the gateway has no relay. Write yourself to the address");
-        out.text("in the line \"Reporter\" above; this shows the reporter your own address.");
+        for line in [
+            "To answer the team: reply to this mail, encrypted to the gateway and signed",
+            "with your own key. It then goes to the other members. The gateway's address is",
+            &team,
+            "",
+            "To answer the reporter: this version of the gateway has no relay. Write",
+            "yourself to the address in the line \"Reporter\" above. This shows the reporter",
+            "your own address.",
+        ] {
+            out.text(line);
+        }
     }
 }
 
