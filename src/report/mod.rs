@@ -7,6 +7,7 @@ mod advisory;
 mod case;
 mod keyring;
 mod limits;
+mod open;
 mod opened;
 mod outgoing;
 mod secret;
@@ -20,6 +21,7 @@ pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
 };
 pub use limits::Limits;
+pub use open::{CaseKey, OpenRequest, open};
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
 pub use outgoing::OutgoingMail;
 pub use secret::{Plaintext, ReporterContact};
