@@ -12,6 +12,7 @@ mod facts;
 mod inspection;
 mod keyring;
 mod limits;
+mod open;
 mod opened;
 mod outer;
 mod outgoing;
@@ -36,6 +37,7 @@ pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
 };
 pub use limits::Limits;
+pub use open::{CaseKey, OpenRequest, open};
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
 pub use outer::{Dmarc, Nature, Outer, Recipients};
 pub use outgoing::OutgoingMail;

@@ -99,4 +99,13 @@ pub struct SessionKeyRecord {
     /// Symmetric algorithm (RFC 9580 section 9.3); nothing for version 2 encrypted data, which names its own.
     pub(in crate::report) algorithm: Option<u8>,
     pub(in crate::report) key: zeroize::Zeroizing<Vec<u8>>,
+    /// Whether only a decrypt-only key of the gateway's gave it.
+    #[serde(default)]
+    pub(in crate::report) old_key: bool,
+}
+
+impl SessionKeyRecord {
+    pub(in crate::report) fn duplicate(&self) -> Self {
+        Self { algorithm: self.algorithm, key: self.key.clone(), old_key: self.old_key }
+    }
 }
