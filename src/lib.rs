@@ -5,3 +5,4 @@
 pub mod config;
 pub mod ports;
 pub mod report;
+pub mod store;
