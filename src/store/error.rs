@@ -40,10 +40,81 @@ pub enum StoreError {
     /// What the store holds cannot be understood: another version wrote it, or it was changed by hand.
     #[error("the store holds something unexpected in {0}")]
     Unexpected(&'static str),
+    /// Without a wrapped key nothing in the store could ever be opened again.
+    #[error("refused to leave the store without a wrapped store key; configure a gateway key that can be encrypted to")]
+    NoWrapping,
     /// Any other error of the database, as its code and the name of the constraint.
     #[error("the database refused: {0}")]
     Database(String),
     /// The audit log could not be continued.
     #[error(transparent)]
     Vault(#[from] crate::report::VaultError),
+}
+
+impl StoreError {
+    /// Two transactions got in each other's way and one was undone: to be done again at once.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Busy(code) if code == "40001" || code == "40P01")
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default().into_owned();
+                match code.parse::<u32>() {
+                    // PostgreSQL's codes have five characters, SQLite's (extended) ones have at most four digits.
+                    Ok(number) if code.len() < 5 => sqlite_error(number),
+                    _ => postgres_error(code, error.constraint()),
+                }
+            }
+            sqlx::Error::PoolTimedOut => Self::Busy("no connection became free".into()),
+            sqlx::Error::Io(error) => Self::Unreachable(error.kind().to_string()),
+            sqlx::Error::Tls(_) => Self::Unreachable("no TLS connection".into()),
+            sqlx::Error::Configuration(_) => Self::Unreachable("the URL cannot be read".into()),
+            sqlx::Error::PoolClosed => Self::Unreachable("it was closed".into()),
+            sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {
+                Self::Unreachable("the connection broke".into())
+            }
+            sqlx::Error::RowNotFound => Self::Unexpected("a query's result"),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
+                Self::Unexpected("a column")
+            }
+            // The text of other errors is not trusted to be free of values.
+            _ => Self::Database("an error of the database library".into()),
+        }
+    }
+}
+
+/// <https://www.sqlite.org/rescode.html>; the low octet is the primary code.
+fn sqlite_error(code: u32) -> StoreError {
+    match code & 0xff {
+        5 | 6 => StoreError::Busy(format!("SQLite code {code}")),
+        8 => StoreError::ReadOnly,
+        10 => StoreError::Unreachable(format!("the disk failed, SQLite code {code}")),
+        13 => StoreError::Full,
+        14 => StoreError::Unreachable(format!("the file cannot be opened, SQLite code {code}")),
+        11 | 26 => StoreError::Database(format!("the file is damaged or no database, SQLite code {code}")),
+        _ => StoreError::Database(format!("SQLite code {code}")),
+    }
+}
+
+/// PostgreSQL, appendix A of its documentation: error codes.
+fn postgres_error(code: String, constraint: Option<&str>) -> StoreError {
+    match code.as_str() {
+        "40001" | "40P01" | "55P03" | "57014" => StoreError::Busy(code),
+        "53100" => StoreError::Full,
+        "25006" => StoreError::ReadOnly,
+        "3D000" => StoreError::Unreachable("the server has no database of this name".into()),
+        "28000" | "28P01" => StoreError::Unreachable("the server refused user or password".into()),
+        "53300" => StoreError::Unreachable("the server has no connection left".into()),
+        _ if code.starts_with("08") || code.starts_with("57P") || code == "25P03" => {
+            StoreError::Unreachable(format!("code {code}"))
+        }
+        _ => match constraint {
+            Some(constraint) => StoreError::Database(format!("code {code}, constraint {constraint}")),
+            None => StoreError::Database(format!("code {code}")),
+        },
+    }
 }

@@ -1,292 +1,175 @@
-//! The store (signatures first; the bodies follow).
+//! The store: mails, cases, outbox and what must be remembered, on SQLite or PostgreSQL.
+//!
+//! Security: it takes ciphertext ([`AtRest`](crate::report::AtRest)), keyed digests, ids, fixed words and times, and nothing
+//! else; no function here has a parameter that plaintext would fit in. Everything that belongs together is written in one
+//! transaction, and what a frozen process writes late is rejected by a fencing number.
+//!
+//! The same SQL runs on both databases. SQLite has one writer at a time (`BEGIN IMMEDIATE`, so a transaction that reads before it
+//! writes never fails half-way); on PostgreSQL (read committed) the few places that read, decide and write take an advisory
+//! lock that ends with the transaction.
 
+mod audit;
+mod cases;
+mod clock;
+mod connect;
+mod decode;
+mod drafts;
 mod error;
+mod keys;
+pub mod lock;
+mod mails;
+mod opening;
+mod outbox;
+mod queue;
+mod roles;
 mod rows;
+mod schema;
+mod seen;
 mod words;
 
+pub use clock::Clock;
 pub use error::StoreError;
 pub use rows::*;
 pub use words::*;
 
 use crate::config::Database;
-use crate::report::{AtRest, CaseId, Digest, MailId, Vault};
-use jiff::Timestamp;
-use std::time::Duration;
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Transaction};
+use std::sync::Arc;
 
+/// What the store answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// What a database is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
+    /// By the daemon: makes the database and brings its tables to this version.
     Migrate,
+    /// By other commands: its tables must be of this version.
     Existing,
+    /// Only to look: writes nothing and hardly waits for locks.
     ReadOnly,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// An open store. A clone shares its connections.
 #[derive(Clone)]
-pub struct Store {}
-pub struct Tx {}
+pub struct Store {
+    pools: Arc<connect::Pools>,
+    mode: Mode,
+    clock: Clock,
+}
 
-#[allow(unused_variables, clippy::todo)]
+/// A transaction: all of it is written by [`Tx::commit`], or nothing.
+///
+/// Dropping it undoes it. On SQLite it is the only one that can write, so it should be short.
+pub struct Tx {
+    inner: Transaction<'static, Any>,
+    backend: Backend,
+}
+
+/// Decisions of which only one may be under way at a time.
+#[derive(Clone, Copy)]
+enum Turn {
+    Keys = 1,
+    Opening = 2,
+    Claims = 3,
+    Audit = 4,
+}
+
 impl Store {
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] and [`StoreError::Schema`] say what to do; otherwise it cannot be reached or made.
     pub async fn open(database: &Database, mode: Mode) -> Result<Self> {
-        todo!()
-    }
-    pub fn with_clock(self, clock: Clock) -> Self {
-        todo!()
-    }
-    pub async fn now(&self) -> Result<Timestamp> {
-        todo!()
-    }
-    pub async fn close(&self) {
-        todo!()
-    }
-    pub async fn begin(&self) -> Result<Tx> {
-        todo!()
-    }
-    // keys
-    pub async fn wrappings(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        todo!()
-    }
-    /// First creation: false if there is a key already (nothing changed).
-    pub async fn create_wrappings(&self, wrappings: &[(String, Vec<u8>)], now: Timestamp) -> Result<bool> {
-        todo!()
-    }
-    /// Rotation: replaces all, only if what lies there is still `before`'s fingerprints.
-    pub async fn replace_wrappings(&self, wrappings: &[(String, Vec<u8>)], now: Timestamp) -> Result<()> {
-        todo!()
-    }
-    // intake and opening
-    pub async fn known_source(&self, source: &Digest) -> Result<bool> {
-        todo!()
-    }
-    pub async fn take_in(&self, mails: &[NewMail]) -> Result<Vec<Taken>> {
-        todo!()
-    }
-    pub async fn recover(&self) -> Result<u64> {
-        todo!()
-    }
-    pub async fn begin_opening(&self, limit: usize, max_octets: u64) -> Result<Vec<StoredMail>> {
-        todo!()
-    }
-    pub async fn put_back(&self, mails: &[StoredMail]) -> Result<()> {
-        todo!()
-    }
-    pub async fn mails_waiting(&self) -> Result<MailsWaiting> {
-        todo!()
-    }
-    pub async fn mail(&self, mail: &MailId) -> Result<Option<MailRow>> {
-        todo!()
-    }
-    // cases
-    pub async fn case_by_message_id(&self, digests: &[Digest]) -> Result<Option<KnownMessage>> {
-        todo!()
-    }
-    pub async fn case(&self, case: &CaseId) -> Result<Option<CaseRow>> {
-        todo!()
-    }
-    pub async fn cases(&self) -> Result<Vec<CaseRow>> {
-        todo!()
-    }
-    pub async fn case_mails(&self, case: &CaseId) -> Result<Vec<MailSummary>> {
-        todo!()
-    }
-    pub async fn case_rows(&self, case: &CaseId) -> Result<Vec<Row>> {
-        todo!()
-    }
-    pub async fn seen(&self, kind: SeenKind, digest: &Digest) -> Result<Option<SeenBefore>> {
-        todo!()
-    }
-    // outbox
-    pub async fn claim(
-        &self,
-        owner: &Owner,
-        kinds: &[RowKind],
-        now: Timestamp,
-        lease: Duration,
-        max_mails: usize,
-    ) -> Result<Vec<Claim>> {
-        todo!()
-    }
-    /// Rows that were lost meanwhile; leave those alone.
-    pub async fn mark_sending(&self, owner: &Owner, claims: &[Claim], now: Timestamp) -> Result<Vec<RowId>> {
-        todo!()
-    }
-    /// Makes the lease longer; rows that were lost meanwhile.
-    pub async fn renew_lease(
-        &self,
-        owner: &Owner,
-        claims: &[Claim],
-        now: Timestamp,
-        lease: Duration,
-    ) -> Result<Vec<RowId>> {
-        todo!()
-    }
-    /// Rows whose fate came too late.
-    pub async fn settle_rows(&self, owner: &Owner, fates: &[Fate], now: Timestamp) -> Result<Vec<RowId>> {
-        todo!()
-    }
-    pub async fn release_held(&self, because: HeldBecause<'_>, now: Timestamp) -> Result<u64> {
-        todo!()
-    }
-    pub async fn drop_for_recipient(&self, recipient: &Digest, why: &str, now: Timestamp) -> Result<u64> {
-        todo!()
-    }
-    pub async fn bring_forward(&self, mail: &MailId, kind: RowKind, now: Timestamp) -> Result<u64> {
-        todo!()
-    }
-    /// Of this owner, or of all (a daemon that starts on SQLite).
-    pub async fn free_leases(&self, owner: Option<&Owner>, now: Timestamp) -> Result<u64> {
-        todo!()
-    }
-    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
-        todo!()
-    }
-    pub async fn work_left(&self) -> Result<Vec<WorkLeft>> {
-        todo!()
-    }
-    pub async fn rows(&self, filter: &RowFilter) -> Result<Vec<Row>> {
-        todo!()
-    }
-    pub async fn row(&self, id: &RowId) -> Result<Option<Row>> {
-        todo!()
-    }
-    // roles
-    pub async fn acquire_role(
-        &self,
-        name: &'static str,
-        owner: &Owner,
-        now: Timestamp,
-        ttl: Duration,
-    ) -> Result<Option<Fence>> {
-        todo!()
-    }
-    pub async fn renew_role(
-        &self,
-        name: &'static str,
-        owner: &Owner,
-        fence: Fence,
-        now: Timestamp,
-        ttl: Duration,
-    ) -> Result<bool> {
-        todo!()
-    }
-    pub async fn release_role(&self, name: &'static str, owner: &Owner, fence: Fence) -> Result<()> {
-        todo!()
-    }
-    // drafts
-    pub async fn draft(&self, case: &CaseId) -> Result<Option<DraftRow>> {
-        todo!()
-    }
-    pub async fn drafts_opened_since(&self, since: Timestamp) -> Result<u64> {
-        todo!()
-    }
-    // audit
-    pub async fn audit_entries(&self) -> Result<Vec<AuditEntry>> {
-        todo!()
-    }
-    pub async fn verify_audit(&self, vault: &Vault) -> Result<AuditVerdict> {
-        todo!()
-    }
-}
-
-/// Dropping it undoes everything.
-#[allow(unused_variables, clippy::todo)]
-impl Tx {
-    pub async fn new_case(&mut self, prefix: &str, year: i16) -> Result<u32> {
-        todo!()
-    }
-    pub async fn insert_case(&mut self, case: &NewCase) -> Result<()> {
-        todo!()
-    }
-    /// `at` becomes `first_answer` the first time the state is Waiting, `closed` when Closed.
-    pub async fn set_case_state(&mut self, case: &CaseId, state: CaseState, at: Timestamp) -> Result<bool> {
-        todo!()
-    }
-    pub async fn confirm_case(&mut self, case: &CaseId) -> Result<bool> {
-        todo!()
-    }
-    pub async fn settle_mail(&mut self, settlement: &Settlement<'_>) -> Result<()> {
-        todo!()
-    }
-    pub async fn remember_message_id(
-        &mut self,
-        digest: &Digest,
-        case: &CaseId,
-        mail: &MailId,
-        kind: MessageKind,
-    ) -> Result<()> {
-        todo!()
-    }
-    pub async fn case_by_message_id(&mut self, digests: &[Digest]) -> Result<Option<KnownMessage>> {
-        todo!()
-    }
-    /// Whether it was new.
-    pub async fn enqueue(&mut self, row: &NewRow, now: Timestamp) -> Result<bool> {
-        todo!()
-    }
-    pub async fn insert_draft(&mut self, draft: &NewDraft) -> Result<bool> {
-        todo!()
-    }
-    pub async fn set_draft(
-        &mut self,
-        case: &CaseId,
-        state: DraftState,
-        link: Option<AtRest>,
-        at: Timestamp,
-    ) -> Result<bool> {
-        todo!()
-    }
-    pub async fn remember(
-        &mut self,
-        kind: SeenKind,
-        digest: &Digest,
-        mail: Option<&MailId>,
-        case: Option<&CaseId>,
-        at: Timestamp,
-    ) -> Result<Option<SeenBefore>> {
-        todo!()
-    }
-    pub async fn count_recent(&mut self, kind: RowKind, recipient: Option<&Digest>, since: Timestamp) -> Result<u64> {
-        todo!()
-    }
-    pub async fn retry_row(&mut self, id: &RowId, now: Timestamp) -> Result<bool> {
-        todo!()
-    }
-    pub async fn drop_row(&mut self, id: &RowId, why: &str, now: Timestamp) -> Result<bool> {
-        todo!()
-    }
-    /// Last in a transaction: it makes other writers of the log wait for the commit.
-    pub async fn audit(&mut self, vault: &Vault, at: Timestamp, action: &'static str, subject: &str) -> Result<()> {
-        todo!()
-    }
-    pub async fn commit(self) -> Result<()> {
-        todo!()
-    }
-}
-
-#[derive(Clone, Debug)]
-pub enum Clock {
-    Database,
-    Offset(Duration),
-    Fixed(std::sync::Arc<std::sync::atomic::AtomicI64>),
-}
-
-pub mod lock {
-    //! The lock of the daemon's role.
-    use super::StoreError;
-    use std::path::Path;
-    pub struct DaemonLock {}
-    #[allow(unused_variables, clippy::todo)]
-    impl DaemonLock {
-        pub fn acquire(state_dir: &Path) -> Result<Self, LockError> {
-            todo!()
+        let pools = connect::connect(database, mode).await?;
+        // A connection of its own, since the pool would try again for long before it says what is wrong.
+        let mut connection = pools.connect().await?;
+        match mode {
+            Mode::Migrate => schema::migrate(pools.backend, &mut connection).await?,
+            Mode::Existing | Mode::ReadOnly => schema::check(pools.backend, &pools.place, &mut connection).await?,
         }
+        connection.close().await?;
+        Ok(Self { pools: Arc::new(pools), mode, clock: Clock::default() })
     }
-    #[derive(Debug, thiserror::Error)]
-    pub enum LockError {
-        #[error("another `embargod run` already works on this store{}", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
-        Held { pid: Option<u32> },
-        #[error(transparent)]
-        Store(#[from] StoreError),
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when other writers do not make room for 10 s, [`StoreError::ReadOnly`] if the store was opened so.
+    pub async fn begin(&self) -> Result<Tx> {
+        if self.mode == Mode::ReadOnly {
+            return Err(StoreError::ReadOnly);
+        }
+        let statement = match self.backend() {
+            Backend::Sqlite => "BEGIN IMMEDIATE",
+            Backend::Postgres => "BEGIN",
+        };
+        Ok(Tx { inner: self.pools.write.begin_with(statement).await?, backend: self.backend() })
+    }
+
+    /// Closes all connections, once those in use are given back.
+    pub async fn close(&self) {
+        self.pools.read.close().await;
+        self.pools.write.close().await;
+    }
+
+    /// Whether several gateways may share this store.
+    pub fn is_shared(&self) -> bool {
+        self.backend() == Backend::Postgres
+    }
+
+    fn backend(&self) -> Backend {
+        self.pools.backend
+    }
+
+    fn reader(&self) -> &AnyPool {
+        &self.pools.read
     }
 }
+
+impl Tx {
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// After [`StoreError::Unreachable`] it is not known whether it happened.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.inner.commit().await?)
+    }
+
+    fn connection(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+
+    /// Waits for its turn, which lasts until the transaction ends. SQLite's transactions take turns anyway.
+    async fn take_turn(&mut self, turn: Turn) -> Result<()> {
+        /// The first half of the key, so that other programs' locks in the same database do not meet ours.
+        const NAMESPACE: i64 = 0x656d_6272 << 32;
+        if self.backend == Backend::Postgres {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)")
+                .bind(NAMESPACE | turn as i64)
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Does it again, a few times, when two transactions got in each other's way.
+macro_rules! again_on_conflict {
+    ($attempt:expr) => {{
+        let mut tries = 0;
+        loop {
+            match $attempt.await {
+                Err(error) if error.is_conflict() && tries < 4 => tries += 1,
+                result => break result,
+            }
+        }
+    }};
+}
+use again_on_conflict;
