@@ -8,3 +8,4 @@ pub mod config;
 pub mod ports;
 pub mod report;
 pub mod spool;
+pub mod store;

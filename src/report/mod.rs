@@ -53,5 +53,6 @@ pub use secret::{Plaintext, ReporterContact};
 pub use statement::AdvisoryLine;
 pub use template::Template;
 pub use vault::{AtRest, Digest, Lookup, Purpose, StoreKey, Vault, VaultError};
+pub(crate) use verdict::words;
 pub use verdict::{Class, Encryption, Intended, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict, Warning};
 pub use wrap::{SpoolError, open_from_spool, seal_for_spool};

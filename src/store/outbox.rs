@@ -1,0 +1,288 @@
+//! The outbox at work: claiming rows, and writing down what became of them.
+//!
+//! Security: a row is handed to one holder at a time, by a lease on the database's clock and a fencing number that grows with
+//! every claim. A process that was frozen and wakes up later cannot mark as sent what another is sending, nor the reverse.
+//! `sending` is durable before anything leaves, so that after a crash it is known what may have arrived.
+
+use super::decode::{code, later, placeholders};
+use super::queue::{row_of, row_returning};
+use super::{Claim, Fate, Fence, NewRow, Outcome, Owner, Result, RowId, RowKind, RowState, Store, StoreError};
+use super::{Turn, Tx, again_on_conflict};
+use crate::report::{Digest, MailId};
+use jiff::Timestamp;
+use sqlx::{AssertSqlSafe, Row as _};
+use std::time::Duration;
+
+/// Which rows may be claimed at `$1`, of the kinds from `$2` on.
+fn claimable(kinds: usize) -> String {
+    format!(
+        "state IN ('pending', 'sending') AND due <= $1 AND (owner IS NULL OR lease_until <= $1) AND kind IN ({})",
+        placeholders(2, kinds)
+    )
+}
+
+/// A row that is still its claimer's.
+macro_rules! held {
+    () => {
+        "WHERE id = $2 AND fence = $3 AND owner = $4 AND state IN ('pending', 'sending') AND lease_until > $1"
+    };
+}
+
+impl Store {
+    /// Claims all due rows of these kinds of up to `max_mails` mails, those that have been due longest first: the rows of a
+    /// mail come together, so that it is decrypted and signed once. They are this owner's until the lease ends, which should
+    /// not be before 60 s: so long a row whose end is unknown has to wait.
+    ///
+    /// # Errors
+    /// When the database does not answer; then nothing is claimed.
+    pub async fn claim(
+        &self,
+        owner: &Owner,
+        kinds: &[RowKind],
+        now: Timestamp,
+        lease: Duration,
+        max_mails: usize,
+    ) -> Result<Vec<Claim>> {
+        if kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Looks first, so that an idle daemon writes nothing.
+        let sql = format!("SELECT fence FROM outbox WHERE {} LIMIT 1", claimable(kinds.len()));
+        let mut any = sqlx::query(AssertSqlSafe(sql)).bind(now.as_millisecond());
+        for kind in kinds {
+            any = any.bind(kind.word());
+        }
+        if any.fetch_optional(self.reader()).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        again_on_conflict!(self.try_claim(owner, kinds, now, lease, max_mails))
+    }
+
+    async fn try_claim(
+        &self,
+        owner: &Owner,
+        kinds: &[RowKind],
+        now: Timestamp,
+        lease: Duration,
+        max_mails: usize,
+    ) -> Result<Vec<Claim>> {
+        let mut tx = self.begin().await?;
+        // One at a time, so that two gateways do not share the rows of one mail between them. That no row is handed out
+        // twice does not hang on it: the condition is looked at again on the row itself once another's change is visible.
+        tx.take_turn(Turn::Claims).await?;
+        let claimable = claimable(kinds.len());
+        let next = kinds.len() + 2;
+        let sql = format!(
+            "UPDATE outbox SET owner = ${owner}, lease_until = ${until}, fence = fence + 1, attempts = attempts + 1, \
+             updated = $1 WHERE {claimable} AND mail_id IN (SELECT mail_id FROM outbox WHERE {claimable} \
+             GROUP BY mail_id ORDER BY MIN(due), mail_id LIMIT ${limit}){returning}",
+            owner = next,
+            until = next + 1,
+            limit = next + 2,
+            returning = row_returning!(),
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now.as_millisecond());
+        for kind in kinds {
+            query = query.bind(kind.word());
+        }
+        let rows = query
+            .bind(owner.as_str())
+            .bind(later(now, lease))
+            .bind(i64::try_from(max_mails).unwrap_or(i64::MAX))
+            .fetch_all(tx.connection())
+            .await?;
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let fence = Fence(row.try_get("fence").map_err(|_| StoreError::Unexpected("fence"))?);
+            let row = row_of(row)?;
+            claims.push(Claim { was_sending: row.state == RowState::Sending, row, fence });
+        }
+        tx.commit().await?;
+        // RETURNING has no order.
+        let first_due = |mail: &MailId, claims: &[Claim]| {
+            claims.iter().filter(|claim| claim.row.mail == *mail).map(|claim| claim.row.due).min()
+        };
+        let mut keyed: Vec<_> =
+            claims.iter().map(|claim| (first_due(&claim.row.mail, &claims), claim.clone())).collect();
+        keyed.sort_by(|(a, x), (b, y)| {
+            (a, &x.row.mail, x.row.due, &x.row.id).cmp(&(b, &y.row.mail, y.row.due, &y.row.id))
+        });
+        Ok(keyed.into_iter().map(|(_, claim)| claim).collect())
+    }
+
+    /// Says, durably, that these rows are about to be handed over. The rows in the answer were lost meanwhile, or their lease
+    /// is over: leave them alone.
+    ///
+    /// # Errors
+    /// When the database does not answer: hand nothing over then.
+    pub async fn mark_sending(&self, owner: &Owner, claims: &[Claim], now: Timestamp) -> Result<Vec<RowId>> {
+        again_on_conflict!(self.try_hold(owner, claims, now, None))
+    }
+
+    /// Makes the lease of these rows longer. The rows in the answer were lost meanwhile: leave them alone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew_lease(
+        &self,
+        owner: &Owner,
+        claims: &[Claim],
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Vec<RowId>> {
+        again_on_conflict!(self.try_hold(owner, claims, now, Some(lease)))
+    }
+
+    async fn try_hold(
+        &self,
+        owner: &Owner,
+        claims: &[Claim],
+        now: Timestamp,
+        lease: Option<Duration>,
+    ) -> Result<Vec<RowId>> {
+        let mut tx = self.begin().await?;
+        let mut lost = Vec::new();
+        for claim in in_order(claims, |claim| &claim.row.id) {
+            let sql = match lease {
+                None => concat!("UPDATE outbox SET state = 'sending', updated = $1 ", held!()),
+                Some(_) => concat!("UPDATE outbox SET lease_until = $5, updated = $1 ", held!()),
+            };
+            let mut query = sqlx::query(sql)
+                .bind(now.as_millisecond())
+                .bind(claim.row.id.as_str())
+                .bind(claim.fence.0)
+                .bind(owner.as_str());
+            if let Some(lease) = lease {
+                query = query.bind(later(now, lease));
+            }
+            let held = query.execute(tx.connection()).await?;
+            if held.rows_affected() != 1 {
+                lost.push(claim.row.id.clone());
+            }
+        }
+        tx.commit().await?;
+        Ok(lost)
+    }
+
+    /// Writes down what became of claimed rows, all in one commit. The rows in the answer were taken over by somebody else
+    /// meanwhile (or dropped by an admin): for them nothing was written.
+    ///
+    /// # Errors
+    /// When the database does not answer: the rows stay as they are until the lease ends.
+    pub async fn settle_rows(&self, owner: &Owner, fates: &[Fate], now: Timestamp) -> Result<Vec<RowId>> {
+        again_on_conflict!(self.try_settle(owner, fates, now))
+    }
+
+    async fn try_settle(&self, owner: &Owner, fates: &[Fate], now: Timestamp) -> Result<Vec<RowId>> {
+        let mut tx = self.begin().await?;
+        let lost = tx.settle_rows(owner, fates, now).await?;
+        tx.commit().await?;
+        Ok(lost)
+    }
+
+    /// Gives leases back: those of one owner, or all (when a daemon starts on SQLite, where it is the only one). A row that was
+    /// being handed over is not due before `wait` has passed, so that its last end, if it arrived, is known by then.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn free_leases(&self, owner: Option<&Owner>, now: Timestamp, wait: Duration) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let freed = sqlx::query(
+            "UPDATE outbox SET owner = NULL, lease_until = 0, fence = fence + 1, updated = $1, \
+             due = CASE WHEN state = 'sending' AND due < $2 THEN $2 ELSE due END \
+             WHERE owner IS NOT NULL AND ($3 = '' OR owner = $3)",
+        )
+        .bind(now.as_millisecond())
+        .bind(later(now, wait))
+        .bind(owner.map_or("", Owner::as_str))
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(freed.rows_affected())
+    }
+}
+
+impl Tx {
+    /// Puts a row into the outbox. `false` if there is one for this mail, kind, generation and recipient already.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn enqueue(&mut self, row: &NewRow, now: Timestamp) -> Result<bool> {
+        let inserted = sqlx::query(
+            "INSERT INTO outbox (id, mail_id, case_id, kind, generation, recipient, state, why, attempts, due, created, \
+             updated, lease_until, fence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $10, 0, 0) \
+             ON CONFLICT (mail_id, kind, generation, recipient) DO NOTHING",
+        )
+        .bind(row.id.as_str())
+        .bind(row.mail.as_str())
+        .bind(row.case.as_ref().map(ToString::to_string))
+        .bind(row.kind.word())
+        .bind(row.generation)
+        .bind(row.recipient.as_ref().map_or("", Digest::as_str))
+        .bind(row.state.word())
+        .bind(row.why.as_deref().map(code))
+        .bind(row.due.as_millisecond())
+        .bind(now.as_millisecond())
+        .execute(self.connection())
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// [`Store::settle_rows`] in this transaction, together with what follows from it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn settle_rows(&mut self, owner: &Owner, fates: &[Fate], now: Timestamp) -> Result<Vec<RowId>> {
+        let mut lost = Vec::new();
+        for fate in in_order(fates, |fate| &fate.row) {
+            let (state, due, why) = match &fate.outcome {
+                Outcome::Sent => (RowState::Sent, None, None),
+                Outcome::Retry { due, why } => (RowState::Pending, Some(*due), Some(why)),
+                Outcome::Ambiguous { due, why } => (RowState::Sending, Some(*due), Some(why)),
+                Outcome::Held { why } => (RowState::Held, None, Some(why)),
+                Outcome::Failed { why } => (RowState::Failed, None, Some(why)),
+                Outcome::Dropped { why } => (RowState::Dropped, None, Some(why)),
+            };
+            let settled = sqlx::query(
+                "UPDATE outbox SET state = $1, why = $2, due = COALESCE($3, due), updated = $4, owner = NULL, \
+                 lease_until = 0 WHERE id = $5 AND fence = $6 AND owner = $7",
+            )
+            .bind(state.word())
+            .bind(why.map(|why| code(why)))
+            .bind(due.map(Timestamp::as_millisecond))
+            .bind(now.as_millisecond())
+            .bind(fate.row.as_str())
+            .bind(fate.fence.0)
+            .bind(owner.as_str())
+            .execute(self.connection())
+            .await?;
+            if settled.rows_affected() != 1 {
+                lost.push(fate.row.clone());
+            }
+        }
+        Ok(lost)
+    }
+
+    /// How many rows of a kind were made since then, that moment included, for one recipient or for all.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_recent(&mut self, kind: RowKind, recipient: Option<&Digest>, since: Timestamp) -> Result<u64> {
+        let many: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM outbox WHERE kind = $1 AND created >= $2 AND ($3 = '' OR recipient = $3)",
+        )
+        .bind(kind.word())
+        .bind(since.as_millisecond())
+        .bind(recipient.map_or("", Digest::as_str))
+        .fetch_one(self.connection())
+        .await?;
+        Ok(many.unsigned_abs())
+    }
+}
+
+/// In the order of the ids: two transactions that touch the same rows in different orders would each wait for the other.
+fn in_order<'a, T>(items: &'a [T], id: impl Fn(&T) -> &RowId) -> Vec<&'a T> {
+    let mut sorted: Vec<&T> = items.iter().collect();
+    sorted.sort_by(|a, b| id(a).cmp(id(b)));
+    sorted
+}
