@@ -119,11 +119,16 @@ pub fn spool_certificate(config: &Config) -> Result<SpoolCertificate, ConfigErro
     let Some(key) = config.gateway_keys.get(index) else {
         return Err(at(Problem::new("there is no gateway key", "add one with [[gateway_keys]]")));
     };
+    certificate_of(key).map_err(at)
+}
+
+/// The certificate of a gateway key, without its secret.
+pub(crate) fn certificate_of(key: &GatewayKeyConfig) -> Result<SpoolCertificate, Problem> {
     let file = public_sibling(&key.file).unwrap_or_else(|| key.file.clone());
-    let bytes = read_public(&file).map_err(at)?;
+    let bytes = read_public(&file)?;
     SpoolCertificate::read(&Plaintext::new(bytes)).map_err(|error| {
         let what = format!("{} cannot be used: {error}", file.display());
-        at(Problem::new(what, "export the certificate again (gpg --export --armor)"))
+        Problem::new(what, "export the certificate again (gpg --export --armor)")
     })
 }
 

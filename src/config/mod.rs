@@ -45,9 +45,12 @@ impl Config {
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let at = |problem| ConfigError::of_file(&absolute, None, problem);
-        let bytes = secrets::read_public(&absolute).map_err(|mut problem| {
-            problem.mend = format!("{}; `embargod init` makes a new one", problem.mend);
-            at(problem)
+        let bytes = secrets::read_public(&absolute).map_err(|problem| {
+            let shown = absolute.display().to_string();
+            at(Problem::new(
+                problem.what.replacen(&shown, "it", 1),
+                format!("{}; `embargod init` makes a new one", problem.mend),
+            ))
         })?;
         let text =
             String::from_utf8(bytes).map_err(|_| at(Problem::new("it is not UTF-8", "save it as UTF-8 text")))?;
@@ -58,6 +61,30 @@ impl Config {
     pub fn admin_ids(&self) -> &[String] {
         &self.team.admins
     }
+}
+
+/// Holds an address to the rules of the configuration.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn check_address(text: &str) -> Result<String, Problem> {
+    values::address(text)
+}
+
+/// Holds a team's name to the rules of the configuration.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn check_name(text: &str) -> Result<String, Problem> {
+    values::name(text)
+}
+
+/// Holds the beginning of case numbers to the rules of the configuration.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn check_prefix(text: &str) -> Result<String, Problem> {
+    values::prefix(text)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use super::reader::{Source, Table};
 use super::{Config, ConfigError, GatewayKeyConfig, MemberConfig, OuterSubject, Problem, SecretRef, StoreConfig, Team};
 use super::{services, values};
-use crate::report::{CaseId, KeyUse};
+use crate::report::KeyUse;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -55,15 +55,7 @@ fn team(mut table: Table<'_>) -> Result<Team, ConfigError> {
         case_prefix: table.read_required(
             "case_prefix",
             "write what case numbers begin with, as in \"KATA\"",
-            |text| {
-                if CaseId::is_prefix(text) {
-                    return Ok(text.to_owned());
-                }
-                Err(Problem::new(
-                    format!("{text:?} cannot begin a case number"),
-                    "use 1 to 20 capital letters and digits, a letter first",
-                ))
-            },
+            values::prefix,
         )?,
         admins: table.list("admins", values::address)?,
         outer_subject: table.choice(

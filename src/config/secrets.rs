@@ -27,6 +27,20 @@ impl Secrets {
     /// # Errors
     /// When it is not there, is empty, or lies in a file that others can read.
     pub fn read(&self, secret: &SecretRef) -> Result<Plaintext, Problem> {
+        Ok(Plaintext::new(std::mem::take(&mut *self.read_bytes(secret)?)))
+    }
+
+    /// Reads a secret that must be text, such as the passphrase of a key that is about to be made.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`], and when it is not UTF-8.
+    pub(crate) fn read_text(&self, secret: &SecretRef) -> Result<Zeroizing<String>, Problem> {
+        let bytes = self.read_bytes(secret)?;
+        let text = std::str::from_utf8(&bytes).map(str::to_owned);
+        text.map(Zeroizing::new).map_err(|_| Problem::new("the secret is not UTF-8", "choose one that is text"))
+    }
+
+    fn read_bytes(&self, secret: &SecretRef) -> Result<Zeroizing<Vec<u8>>, Problem> {
         let (mut bytes, whence) = match secret {
             SecretRef::File(path) => (read_private(path, true)?, path.display().to_string()),
             SecretRef::Credential(name) => (self.credential(name)?, format!("the credential {name}")),
@@ -41,7 +55,7 @@ impl Secrets {
         if bytes.is_empty() {
             return Err(Problem::new(format!("{whence} is empty"), "put the secret in, or remove the reference to it"));
         }
-        Ok(Plaintext::new(std::mem::take(&mut *bytes)))
+        Ok(bytes)
     }
 
     /// Reads a secret key file as it is.

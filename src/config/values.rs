@@ -4,6 +4,7 @@
 //! the gateway's statement; what could be mistaken for something else there is refused here.
 
 use super::{Database, Problem};
+use crate::report::CaseId;
 use jiff::{Span, SpanRelativeTo};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -103,6 +104,17 @@ pub(super) fn member_name(text: &str) -> Result<String, Problem> {
 /// Characters that change how others are shown (Unicode bidirectional controls, zero-width ones, line separators).
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// What case numbers begin with.
+pub(super) fn prefix(text: &str) -> Result<String, Problem> {
+    if CaseId::is_prefix(text) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new(
+        format!("{text:?} cannot begin a case number"),
+        "use 1 to 20 capital letters and digits, a letter first",
+    ))
 }
 
 /// A fingerprint of version 4 (40 hex digits) or 6 (64), spaces ignored; in capitals.
