@@ -15,6 +15,7 @@ pub struct Actor {
     pub fingerprint: String,
     home: PathBuf,
     tool: Tool,
+    passphrase: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,17 +46,22 @@ fn days_ago(days: i64) -> String {
 impl Actor {
     /// ed25519 and cv25519, made by gpg.
     pub fn gpg(homes: &Path, name: &str, address: &str) -> Self {
-        Self::generate(homes, name, address, "future-default", "2y")
+        Self::generate(homes, name, address, "future-default", "2y", "")
+    }
+
+    /// Like [`Actor::gpg`], with a passphrase on the secret key.
+    pub fn locked(homes: &Path, name: &str, address: &str, passphrase: &str) -> Self {
+        Self::generate(homes, name, address, "future-default", "2y", passphrase)
     }
 
     /// RSA, made by gpg.
     pub fn rsa(homes: &Path, name: &str, address: &str) -> Self {
-        Self::generate(homes, name, address, "rsa2048", "2y")
+        Self::generate(homes, name, address, "rsa2048", "2y", "")
     }
 
     /// A certificate that expired a month ago; see [`Actor::renew`].
     pub fn expired(homes: &Path, name: &str, address: &str) -> Self {
-        Self::generate(homes, name, address, "future-default", &days_ago(30))
+        Self::generate(homes, name, address, "future-default", &days_ago(30), "")
     }
 
     /// Made by sq.
@@ -74,11 +80,19 @@ impl Actor {
         // Short: the agent's socket lies in it.
         let home = homes.join(COUNT.fetch_add(1, Ordering::Relaxed).to_string());
         std::fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
-        Self { name: name.into(), address: address.into(), fingerprint: String::new(), home, tool }
+        Self {
+            name: name.into(),
+            address: address.into(),
+            fingerprint: String::new(),
+            home,
+            tool,
+            passphrase: String::new(),
+        }
     }
 
-    fn generate(homes: &Path, name: &str, address: &str, algorithm: &str, expires: &str) -> Self {
+    fn generate(homes: &Path, name: &str, address: &str, algorithm: &str, expires: &str, passphrase: &str) -> Self {
         let mut actor = Self::empty(homes, name, address, Tool::Gpg);
+        actor.passphrase = passphrase.to_owned();
         let user = actor.user_id();
         let created = days_ago(CREATED_DAYS_AGO);
         let mut command = actor.command();
@@ -138,7 +152,15 @@ impl Actor {
     pub fn command(&self) -> Command {
         let mut command = Command::new("gpg");
         command.env("GNUPGHOME", &self.home).env("LC_ALL", "C");
-        command.args(["--batch", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]);
+        command.args([
+            "--batch",
+            "--no-tty",
+            "--quiet",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            &self.passphrase,
+        ]);
         command.args(["--trust-model", "always", "--no-auto-key-locate"]);
         command
     }
@@ -151,9 +173,10 @@ impl Actor {
     /// An armored detached signature.
     pub fn sign_detached(&self, data: &[u8]) -> String {
         let armor = match self.tool {
-            Tool::Gpg => {
-                must(self.command().args(["--armor", "--digest-algo", "SHA512", "--detach-sign", "-u", &self.key()]), data)
-            }
+            Tool::Gpg => must(
+                self.command().args(["--armor", "--digest-algo", "SHA512", "--detach-sign", "-u", &self.key()]),
+                data,
+            ),
             Tool::Sq => {
                 must(Command::new("sq").args(["sign", "--detached", "--signer-key"]).arg(self.secret_file()), data)
             }
@@ -208,8 +231,7 @@ impl Actor {
             must(self.command().arg("--import").arg(self.secret_file()), b"");
         }
         let status_file = tempfile::NamedTempFile::new_in(&self.home).unwrap();
-        let output =
-            pipe(self.command().arg("--status-file").arg(status_file.path()).arg("--decrypt"), data);
+        let output = pipe(self.command().arg("--status-file").arg(status_file.path()).arg("--decrypt"), data);
         let status = String::from_utf8_lossy(&std::fs::read(status_file.path()).unwrap()).into_owned();
         let said = format!("{}\n{status}", String::from_utf8_lossy(&output.stderr));
         // gpg answers 2 for a signature it cannot check, which is no failure to open; a broken integrity check is one.

@@ -43,7 +43,9 @@ impl Needles {
             let around = found.start().saturating_sub(120)..(found.end() + 60).min(data.len());
             Some(String::from_utf8_lossy(&data[around]).into_owned())
         };
-        search(&self.folded, &lower).or_else(|| search(&self.folded, &joined)).or_else(|| search(&self.exact, &unbroken))
+        search(&self.folded, &lower)
+            .or_else(|| search(&self.folded, &joined))
+            .or_else(|| search(&self.exact, &unbroken))
     }
 }
 

@@ -1,5 +1,8 @@
 //! The database of a world.
 
+use crate::postgres::Postgres;
+use std::sync::Arc;
+
 /// Which one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Database {
@@ -14,8 +17,12 @@ impl Database {
 
     pub(crate) fn start(self) -> Running {
         match self {
-            Self::Sqlite => Running { url: "sqlite://state/embargod.db".into() },
-            Self::Postgres => Running { url: crate::postgres_database() },
+            Self::Sqlite => Running { url: "sqlite://state/embargod.db".into(), _server: None },
+            Self::Postgres => {
+                let server = Postgres::shared();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                Running { url: runtime.block_on(server.database()), _server: Some(server) }
+            }
         }
     }
 }
@@ -23,6 +30,8 @@ impl Database {
 /// A database that is there.
 pub(crate) struct Running {
     pub(crate) url: String,
+    /// It ends with the last world that uses it.
+    _server: Option<Arc<Postgres>>,
 }
 
 impl Running {

@@ -27,7 +27,8 @@ pub fn crlf(text: &str) -> String {
 /// A multipart entity: header line and body, ending with CRLF.
 pub fn multipart(subtype_and_parameters: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     let boundary = unique("boundarycanary");
-    let mut entity = format!("Content-Type: multipart/{subtype_and_parameters}; boundary=\"{boundary}\"\r\n\r\n").into_bytes();
+    let mut entity =
+        format!("Content-Type: multipart/{subtype_and_parameters}; boundary=\"{boundary}\"\r\n\r\n").into_bytes();
     for part in parts {
         entity.extend(format!("--{boundary}\r\n").into_bytes());
         entity.extend(part);
@@ -40,8 +41,11 @@ pub fn multipart(subtype_and_parameters: &str, parts: &[Vec<u8>]) -> Vec<u8> {
 /// A text part; 8bit where it has to be.
 pub fn text(text: &str) -> Vec<u8> {
     let encoding = if text.is_ascii() { "7bit" } else { "8bit" };
-    format!("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{}\r\n", crlf(text))
-        .into_bytes()
+    format!(
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{}\r\n",
+        crlf(text)
+    )
+    .into_bytes()
 }
 
 /// An attachment, in base64.

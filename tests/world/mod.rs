@@ -2,7 +2,7 @@
 //!
 //! Security: everything lies in temporary folders that are removed at the end, and every agent and daemon that was started is
 //! ended by its own id. The canary search (`canaries.rs`) sees all that the gateway can have written.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod actors;
 pub mod canaries;
@@ -71,6 +71,11 @@ impl World {
     /// An OpenPGP home of any address, such as a second gateway key.
     pub fn actor(&self, name: &str, address: &str) -> Actor {
         Actor::gpg(self.homes.path(), name, address)
+    }
+
+    /// The same with a passphrase on the secret key.
+    pub fn locked_actor(&self, name: &str, address: &str, passphrase: &str) -> Actor {
+        Actor::locked(self.homes.path(), name, address, passphrase)
     }
 
     /// A member of the team.

@@ -166,7 +166,10 @@ impl Settings {
         add(&mut toml, format_args!("content = \"{}\"\nopen_for = \"{}\"", self.content, self.open_for));
         add(&mut toml, format_args!("max_per_hour = {0}\nmax_per_day = {0}", self.max_per_hour));
         add(&mut toml, format_args!("components = [\"runtime\", \"agent\"]"));
-        add(&mut toml, format_args!("\n[intake]\nplaintext = \"{}\"\nacknowledge = {}", self.plaintext, self.acknowledge));
+        add(
+            &mut toml,
+            format_args!("\n[intake]\nplaintext = \"{}\"\nacknowledge = {}", self.plaintext, self.acknowledge),
+        );
         if let Some(server) = self.authserv_id {
             add(&mut toml, format_args!("authserv_id = \"{server}\""));
         }
