@@ -41,8 +41,12 @@ fn a_reporter_who_offers_a_key_in_autocrypt_gets_an_encrypted_acknowledgement() 
     let answer = Copy::open(&mails[0], &eve).expect("the reporter opens it");
     let case = world.members.copy_of("bob", "heap overflow").case().to_owned();
     assert!(answer.shows(&case));
-    assert_eq!(answer.good_signers, [world.gateway.key.fingerprint.clone()]);
-    assert_eq!(answer.intended_recipients(&eve), [eve.fingerprint.clone()], "signed for this one recipient");
+    assert_eq!(answer.good_signers, std::slice::from_ref(&world.gateway.key.fingerprint));
+    assert_eq!(
+        answer.intended_recipients(&eve),
+        std::slice::from_ref(&eve.fingerprint),
+        "signed for this one recipient"
+    );
     assert!(!answer.shows("heap overflow"));
 }
 

@@ -41,7 +41,7 @@ fn held_until_renewed(database: Database) {
     world.gateway.runs_once();
     let copy = world.members.copy_of("oldie", "not for expired keys");
     assert_eq!(copy.parts[0], sent.entity);
-    assert_eq!(copy.good_signers, [world.gateway.key.fingerprint.clone()]);
+    assert_eq!(copy.good_signers, std::slice::from_ref(&world.gateway.key.fingerprint));
     world.members.copy_of("alice", "not for expired keys");
     world.outbox_is_empty();
 }

@@ -1,6 +1,7 @@
 //! What the gateway does, seen from outside: the real program, real keys, real mailboxes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+#[allow(dead_code, unreachable_pub)]
 #[path = "../common/postgres.rs"]
 mod postgres;
 #[path = "../world/mod.rs"]

@@ -102,7 +102,7 @@ fn each_copy_is_encrypted_to_one_member_alone_and_signed_by_the_gateway_for_the_
     team.sort();
     for member in world.members.iter() {
         let copy = world.members.copy_of(&member.name, "only for you");
-        assert_eq!(copy.good_signers, [world.gateway.key.fingerprint.clone()], "{}", member.name);
+        assert_eq!(copy.good_signers, std::slice::from_ref(&world.gateway.key.fingerprint), "{}", member.name);
         for other in world.members.iter().filter(|other| other.name != member.name) {
             assert!(Copy::open(&copy.raw, other).is_err(), "{} opens the copy of {}", other.name, member.name);
         }

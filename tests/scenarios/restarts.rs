@@ -79,7 +79,7 @@ fn twenty_kills_at_random_moments_lose_nothing_and_repeat_nothing() {
         let daemon = world.gateway.starts();
         // Some die while starting, some at work, some after it.
         std::thread::sleep(Duration::from_millis(20 + dice.below(if kill % 3 == 0 { 2000 } else { 600 })));
-        daemon.is_killed();
+        daemon.dies();
     }
     wait_until("nothing is left to do", Duration::from_secs(90), || {
         world.gateway.does(&["run", "--once"]).code == Some(0)
@@ -108,7 +108,7 @@ fn a_kill_between_pipe_and_run_loses_nothing() {
         texts.push(text);
         let daemon = world.gateway.starts();
         std::thread::sleep(Duration::from_millis(100 * number));
-        daemon.is_killed();
+        daemon.dies();
     }
     wait_until("nothing is left to do", Duration::from_secs(60), || {
         world.gateway.does(&["run", "--once"]).code == Some(0)
@@ -119,21 +119,27 @@ fn a_kill_between_pipe_and_run_loses_nothing() {
 }
 
 #[test]
-fn several_gateways_on_one_postgresql_share_the_work_and_repeat_nothing() {
+fn gateways_on_one_postgresql_share_the_work_and_take_over_from_one_that_died() {
     let world = World::new().members(["alice", "bob"]).on(Database::Postgres).start();
     let eve = world.reporter("eve");
-    let mut daemons = vec![world.gateway.starts(), world.gateway.starts()];
+    let (mut survivor, victim) = (world.gateway.starts(), world.gateway.starts());
     let texts: Vec<String> = (0..8).map(|number| format!("shared work {number};")).collect();
-    for text in &texts {
-        world.gateway.receives(report().from(&eve).encrypted().saying(text));
-    }
+    let (first, second) = texts.split_at(4);
+    let send = |texts: &[String]| {
+        for text in texts {
+            world.gateway.receives(report().from(&eve).encrypted().saying(text));
+        }
+    };
+    send(first);
+    std::thread::sleep(Duration::from_millis(1200));
+    victim.dies();
+    send(second);
     let all = |name: &str| counted(&world, name, &texts).values().all(|count| *count >= 1);
-    wait_until("all copies", Duration::from_secs(60), || all("alice") && all("bob"));
-    assert!(daemons.iter_mut().all(Daemon::is_running), "both gateways run");
-    for daemon in daemons {
-        assert_eq!(daemon.terminates().0, Some(0));
-    }
+    wait_until("all copies", Duration::from_secs(90), || all("alice") && all("bob"));
+    assert!(survivor.is_running());
+    assert_eq!(survivor.terminates().0, Some(0));
     for name in ["alice", "bob"] {
-        assert!(counted(&world, name, &texts).values().all(|count| *count == 1), "{:?}", counted(&world, name, &texts));
+        let counts = counted(&world, name, &texts);
+        assert!(counts.values().all(|count| *count == 1), "{name}: {counts:?}");
     }
 }

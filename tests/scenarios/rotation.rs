@@ -23,7 +23,7 @@ fn what_was_held_under_an_old_key_is_delivered_after_that_key_is_gone() {
     world.gateway.runs_once();
     let copy = world.members.copy_of("oldie", "from the old days");
     assert_eq!(copy.parts[0], sent.entity);
-    assert_eq!(copy.good_signers, [next.fingerprint.clone()], "signed by the key that is active now");
+    assert_eq!(copy.good_signers, std::slice::from_ref(&next.fingerprint), "signed by the key that is active now");
 }
 
 #[test]

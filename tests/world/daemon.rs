@@ -56,7 +56,7 @@ impl Daemon {
     }
 
     /// SIGKILL: the power goes.
-    pub fn is_killed(mut self) {
+    pub fn dies(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -2,7 +2,15 @@
 //!
 //! Security: everything lies in temporary folders that are removed at the end, and every agent and daemon that was started is
 //! ended by its own id. The canary search (`canaries.rs`) sees all that the gateway can have written.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 pub mod actors;
 pub mod canaries;
@@ -22,10 +30,10 @@ pub mod settings;
 pub use actors::Actor;
 pub use daemon::Daemon;
 pub use database::Database;
-pub use gateway::{Gateway, Ran};
+pub use gateway::Gateway;
 pub use plan::Plan;
 pub use reading::Copy;
-pub use report::{Protection, Report, Sent, report};
+pub use report::{Protection, Report, report};
 
 use members::Members;
 use settings::{Layout, Settings};

@@ -8,12 +8,14 @@ use super::settings::{Layout, MemberLine, Settings};
 use super::{TEAM, World};
 use std::path::Path;
 
+type Change = Box<dyn FnOnce(&mut Settings)>;
+
 /// What a world shall be like.
 #[derive(Default)]
 pub struct Plan {
     members: Vec<(String, Kind)>,
     database: Database,
-    change: Vec<Box<dyn FnOnce(&mut Settings)>>,
+    change: Vec<Change>,
 }
 
 #[derive(Clone, Copy)]
