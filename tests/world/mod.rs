@@ -28,7 +28,6 @@ mod self_tests;
 pub mod settings;
 
 pub use actors::Actor;
-pub use daemon::Daemon;
 pub use database::Database;
 pub use gateway::Gateway;
 pub use plan::Plan;
