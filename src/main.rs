@@ -1,1 +1,9 @@
-fn main() {}
+//! Start-up: harden the process, read the command line, hand over.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    embargod::hardening::protect_process();
+    embargod::cli::main()
+}

@@ -107,6 +107,42 @@ impl Table {
     }
 }
 
+/// A time for people: UTC, to the second.
+pub fn time(at: jiff::Timestamp) -> String {
+    jiff::tz::TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A line on standard error that counts what is done; shown only if that is a terminal.
+pub struct Counter {
+    line: ProgressBar,
+    counts: std::sync::Mutex<std::collections::BTreeMap<String, usize>>,
+}
+
+impl Counter {
+    /// Starts it.
+    pub fn start() -> Self {
+        let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        line.set_style(
+            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        Self { line, counts: std::sync::Mutex::default() }
+    }
+
+    /// Adds to a count.
+    pub fn add(&self, what: &str, count: usize) {
+        let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *counts.entry(what.to_owned()).or_default() += count;
+        let text: Vec<_> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        self.line.set_message(text.join(", "));
+        self.line.tick();
+    }
+
+    /// Takes it off the terminal.
+    pub fn finish(self) {
+        self.line.finish_and_clear();
+    }
+}
+
 /// A progress bar on standard error, shown only if that is a terminal.
 pub fn progress(steps: u64, message: &str) -> ProgressBar {
     // `stderr` hides itself where it is no terminal.

@@ -3,6 +3,7 @@
 //! Security: secrets are read by reference (file, systemd credential, environment), never written in the file itself, and a
 //! secret file that others can read is refused.
 
+mod apply;
 mod error;
 pub mod keyring;
 mod parse;
@@ -10,6 +11,8 @@ mod reader;
 mod secrets;
 mod services;
 mod values;
+
+pub use keyring::{load as load_keyring, spool_certificate};
 
 pub use error::{ConfigError, Lines, Problem};
 pub use secrets::Secrets;

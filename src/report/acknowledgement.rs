@@ -13,7 +13,7 @@ use super::pgp_mime::{
     HeaderPlan, Headers, SealError, Target, TeamIdentity, encrypted_mail, refused, require_address,
     require_delivery_id, sign_detached, sign_inline, signing_key,
 };
-use super::secret::{Plaintext, ReporterContact};
+use super::secret::ReporterContact;
 use jiff::Timestamp;
 use mail_builder::encoders::QuotedPrintableEncoder;
 use sequoia_openpgp as openpgp;

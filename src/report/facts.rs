@@ -6,7 +6,7 @@
 
 use super::case::CaseId;
 use super::opened::{Opened, SessionKeyRecord};
-use super::policy::{Author, Decision, MailKind, Rules};
+use super::policy::{AcknowledgementKind, AdvisoryIntent, Author, Decision, MailKind, NoAdvisory, Rules};
 use super::secret::Plaintext;
 use super::verdict::{Class, Encryption, Refusal, SignatureVerdict, Warning};
 use jiff::Timestamp;
@@ -35,6 +35,10 @@ pub struct Facts {
     pub(in crate::report) recipients: Vec<Zeroizing<String>>,
     pub(in crate::report) session_keys: Vec<SessionKeyRecord>,
     pub(in crate::report) claimed_case: Option<CaseId>,
+    /// Why no draft was opened.
+    pub(in crate::report) no_advisory: Option<NoAdvisory>,
+    /// Which answer its sender gets, if any.
+    pub(in crate::report) acknowledgement: AcknowledgementKind,
 }
 
 impl Facts {
@@ -51,7 +55,11 @@ impl Facts {
         let session_keys = opened
             .session_keys
             .iter()
-            .map(|record| SessionKeyRecord { algorithm: record.algorithm, key: record.key.clone() })
+            .map(|record| SessionKeyRecord {
+                algorithm: record.algorithm,
+                key: record.key.clone(),
+                old_key: record.old_key,
+            })
             .collect();
         Self {
             class: decision.class,
@@ -66,7 +74,17 @@ impl Facts {
             recipients,
             session_keys,
             claimed_case: decision.claimed_case.clone(),
+            no_advisory: match decision.advisory {
+                AdvisoryIntent::None(why) => Some(why),
+                AdvisoryIntent::Open | AdvisoryIntent::Stub => None,
+            },
+            acknowledgement: decision.acknowledgement,
         }
+    }
+
+    /// The report's text could not be made safe for the draft: the members must know.
+    pub fn fell_back(&mut self) {
+        self.warnings.insert(Warning::RedactionFellBack);
     }
 
     /// What kind of mail it is.
@@ -110,12 +128,32 @@ impl Facts {
     }
 }
 
+/// Whom a notice is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audience {
+    Members,
+    Admins,
+    /// The member with this id.
+    Member(String),
+}
+
 /// A mail of the gateway's own to members or admins: fixed words, numbers, times and fingerprints, never text of a mail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
+    pub audience: Audience,
+    /// The case that it is about.
+    pub case: Option<CaseId>,
     pub subject: String,
     /// Lines of the text.
     pub lines: Vec<String>,
+}
+
+impl Notice {
+    /// A notice; every line is made of fixed words and values of the gateway's own.
+    pub fn new(audience: Audience, case: Option<CaseId>, subject: &str, lines: Vec<String>) -> Self {
+        Self { audience, case, subject: subject.to_owned(), lines }
+    }
 }
 
 /// What `mails.facts` holds: the facts of a mail that came, or a notice that the gateway makes.

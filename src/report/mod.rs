@@ -5,9 +5,12 @@
 
 mod acknowledgement;
 mod advisory;
+mod answering;
 mod armor;
 mod case;
 mod compose;
+mod copies;
+mod drafting;
 mod facts;
 mod inspection;
 mod keyring;
@@ -30,8 +33,11 @@ mod verdict;
 mod wrap;
 
 pub use advisory::{AdvisoryDraft, BadDraft, Marker};
+pub use answering::{AckPlace, write_acknowledgement};
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
-pub use facts::{BadFacts, Facts, Frozen, Notice};
+pub use copies::{CopyInput, open_mail, prepare_copies, sections_of};
+pub use drafting::{MadeDraft, make_draft};
+pub use facts::{Audience, BadFacts, Facts, Frozen, Notice};
 pub use inspection::{DraftView, Held, Inspection};
 pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,

@@ -2,7 +2,7 @@
 
 use super::case::CaseId;
 use super::secret::{Plaintext, ReporterContact};
-use super::verdict::{Encryption, Refusal, SignatureVerdict, Warning};
+use super::verdict::{Encryption, Refusal, SignatureStatus, SignatureVerdict, Warning};
 use sequoia_openpgp as openpgp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -39,11 +39,57 @@ pub struct Opened {
     pub(in crate::report) payload_hash: Option<[u8; 32]>,
 }
 
+impl Opened {
+    /// How much of it came encrypted.
+    pub fn encryption(&self) -> Encryption {
+        self.encryption
+    }
+
+    /// The subject that members see.
+    pub fn subject(&self) -> &Plaintext {
+        &self.subject
+    }
+
+    /// Whether a signature could not be checked for want of a certificate.
+    pub fn has_unknown_signature(&self) -> bool {
+        self.signatures.iter().any(|signature| signature.status == SignatureStatus::UnknownKey)
+    }
+
+    /// What goes into a copy.
+    pub fn into_sections(self) -> Vec<Section> {
+        self.sections
+    }
+
+    /// Takes back what opening found, because the mail as a whole is refused; it is handed on as it came.
+    pub(in crate::report) fn refuse(&mut self, why: Refusal, mail: &Plaintext) {
+        let mut entity =
+            b"Content-Type: message/rfc822\r\nContent-Disposition: attachment; filename=\"as-it-came.eml\"\r\n\r\n"
+                .to_vec();
+        entity.extend_from_slice(mail.expose());
+        self.refusal = Some(why);
+        self.sections = vec![Section { label: Label::Unopened, entity: Plaintext::new(entity) }];
+        self.signatures.clear();
+        self.parts.clear();
+        self.text = Plaintext::new(Vec::new());
+        self.inner_from = None;
+        self.enclosed.clear();
+        self.session_keys.clear();
+        self.payload_hash = None;
+    }
+}
+
 /// One part of a copy after the statement.
 pub struct Section {
     pub(in crate::report) label: Label,
     /// A MIME entity, header fields (may be none) and body, byte for byte as it came. Never joined with another section.
     pub(in crate::report) entity: Plaintext,
+}
+
+impl Section {
+    /// Octets of the entity.
+    pub fn size(&self) -> usize {
+        self.entity.len()
+    }
 }
 
 /// What a section is.

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use member::Proof;
 use std::collections::BTreeSet;
 
+pub(in crate::report) use acknowledgement::certificate as acknowledgement_certificate;
 pub use acknowledgement::{PER_HOUR, PER_SENDER_AND_DAY};
 pub use decision::{
     Acknowledge, AcknowledgedNumber, AcknowledgementKey, AcknowledgementKind, AdminNotice, AdvisoryIntent, AnswerKey,

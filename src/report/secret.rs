@@ -124,6 +124,24 @@ impl ReporterContact {
         Plaintext::from_text(&text)
     }
 
+    /// Taken back from what the vault unsealed.
+    pub fn from_store(plain: &Plaintext) -> Self {
+        Self::from_plaintext(plain)
+    }
+
+    /// Shows the contact to an admin who asked for it: the one way out, used by `cases contact` after the audit log has it.
+    ///
+    /// # Errors
+    /// When `out` cannot be written to.
+    pub fn show(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        // A name is the reporter's to choose: no control characters reach the admin's terminal.
+        let clean = |text: &str| Zeroizing::new(text.chars().filter(|c| !c.is_control()).collect::<String>());
+        match self.name() {
+            Some(name) => writeln!(out, "{} <{}>", &*clean(name), &*clean(self.address())),
+            None => writeln!(out, "{}", &*clean(self.address())),
+        }
+    }
+
     pub(in crate::report) fn from_plaintext(plain: &Plaintext) -> Self {
         let text = plain.expose_text();
         let (address, name) = text.split_once('\n').unwrap_or((&text, ""));

@@ -90,6 +90,13 @@ const SIGNATURES: usize = 50;
 /// Lines of free text in a notice.
 const NOTES: usize = 100;
 
+impl AdvisoryLine {
+    /// A link, as the vault unsealed it.
+    pub fn from_link(link: &Plaintext) -> Self {
+        Self::Link(link.expose_text().to_string())
+    }
+}
+
 impl Statement {
     /// The text: UTF-8, CRLF line ends, no line longer than 998 octets. The names and their order are stable.
     pub fn render(&self) -> Plaintext {

@@ -5,7 +5,7 @@
 //! another row. What must be looked up is an HMAC under a key of the same store, so that a stolen database cannot be searched
 //! for an address that the thief already suspects.
 
-use super::case::{CaseId, MailId, OurMessageId};
+use super::case::{MailId, OurMessageId};
 use super::secret::{Plaintext, ReporterContact};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{aead, hkdf, hmac};
@@ -255,9 +255,9 @@ impl Vault {
 
     /// The Message-ID of what the gateway sends for a mail of a case: the same for every member and for a repeated
     /// delivery, another for each `generation` (a deliberate resend) and each `kind` of mail.
-    pub fn message_id(&self, case: &CaseId, mail: &MailId, kind: &str, generation: i64, domain: &str) -> OurMessageId {
+    pub fn message_id(&self, case: &str, mail: &MailId, kind: &str, generation: i64, domain: &str) -> OurMessageId {
         let mut context = hmac::Context::with_key(&self.message_ids);
-        for field in [case.to_string().as_str(), mail.as_str(), kind, generation.to_string().as_str()] {
+        for field in [case, mail.as_str(), kind, generation.to_string().as_str()] {
             context.update(&(field.len() as u64).to_be_bytes());
             context.update(field.as_bytes());
         }

@@ -12,6 +12,8 @@ words! {
     Origin {
         /// It arrived.
         Intake => "intake",
+        /// It arrived and is larger than the gateway accepts: only its beginning is here.
+        Oversize => "oversize",
         /// The gateway wrote it, such as an alert to the admins.
         Gateway => "gateway",
     }

@@ -60,7 +60,7 @@ fn refusal<'a>(outer: &'a Outer, known: &Known, keyring: &Keyring, rules: &Rules
 }
 
 /// A certificate with the sender's address that can be encrypted to: a known one, else an attached one, else Autocrypt's.
-fn certificate(
+pub(in crate::report) fn certificate(
     outer: &Outer,
     keyring: &Keyring,
     sender: &ReporterContact,

@@ -4,6 +4,7 @@
 
 use crate::report::case::CaseId;
 use crate::report::secret::{Plaintext, ReporterContact};
+use crate::report::vault::{Digest, Vault};
 use crate::report::verdict::{Class, Warning, words};
 use sequoia_openpgp as openpgp;
 
@@ -278,6 +279,11 @@ impl Decision {
     /// single sender.
     pub fn contact(&self) -> Option<Plaintext> {
         self.contact.as_ref().map(ReporterContact::to_plaintext)
+    }
+
+    /// The digest by which the store finds the contact of the new case.
+    pub fn contact_digest(&self, vault: &Vault) -> Option<Digest> {
+        self.contact.as_ref().map(|contact| vault.contact_digest(contact))
     }
 
     /// The answer key of the new case.

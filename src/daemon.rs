@@ -1,0 +1,303 @@
+//! The daemon: loops that wake each other, reload on SIGHUP, an orderly end on SIGTERM or Ctrl-C.
+//!
+//! Security: every loop may be killed at any point; what it had begun is in the store. A reload takes the whole new
+//! configuration or nothing, and takes effect between two mails.
+
+use crate::config::{Config, Secrets};
+use crate::gateway::{Gateway, make_folder};
+use crate::ports::Inbox;
+use crate::steps::{self, StepError};
+use crate::store::lock::DaemonLock;
+use crate::store::{Fence, Mode, Store};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long the current mail may take to finish after SIGTERM.
+const GRACE: Duration = Duration::from_secs(9);
+/// How often the loops look by themselves, for what comes due with time.
+const TICK: Duration = Duration::from_secs(2);
+/// How long a gateway that shares its store holds the mailbox without renewing.
+const ROLE: Duration = Duration::from_secs(15);
+
+/// How long a mail that was being handed over when a process ended waits before it is handed over again: by then its first
+/// copy, if it arrived, is known.
+const AMBIGUOUS: Duration = Duration::from_secs(60);
+
+/// A gateway whose store is locked and ready.
+pub struct Running {
+    gateway: Gateway,
+    _lock: Option<DaemonLock>,
+}
+
+/// Reads the configuration, takes the daemon's role, migrates the store and puts the gateway together.
+///
+/// # Errors
+/// When any of it fails; nothing has been changed then but the store's schema.
+pub async fn start(file: &Path, secrets: &Secrets) -> anyhow::Result<Running> {
+    let config = Config::load(file)?;
+    let state = config.store.state.clone();
+    make_folder(&state)?;
+    make_folder(&config.spool())?;
+    let shared = matches!(config.store.database, crate::config::Database::Postgres(_));
+    let lock = if shared { None } else { Some(DaemonLock::acquire(&state)?) };
+    let store = Store::open(&config.store.database, Mode::Migrate).await?;
+    let gateway = Gateway::assemble(config, secrets, store).await?;
+    if !shared {
+        // The lock says that nobody else works here: whatever is claimed was claimed by a process that is gone.
+        let now = gateway.store.now().await?;
+        gateway.store.free_leases(None, now, AMBIGUOUS).await?;
+        let found = gateway.store.recover().await?;
+        if found > 0 {
+            tracing::warn!(
+                mails = found,
+                "mails were being opened when an earlier process ended; they are tried one by one"
+            );
+        }
+    }
+    Ok(Running { gateway, _lock: lock })
+}
+
+impl Running {
+    /// The gateway, for what is asked about it.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Takes in all that waits and tries each due row once, without sleeping.
+    ///
+    /// # Errors
+    /// When the store or the mailbox cannot be used.
+    pub async fn once(&self, progress: &dyn Fn(&str, usize)) -> anyhow::Result<()> {
+        let gateway = &self.gateway;
+        steps::held::release(gateway).await?;
+        let mut trouble = None;
+        for inbox in &gateway.inboxes {
+            match steps::receive::receive(gateway, inbox.as_ref()).await {
+                Ok(round) => progress("received", round.taken),
+                // The other inboxes and the outbox go on; the error decides how the run ends.
+                Err(error) => trouble = Some(error),
+            }
+        }
+        loop {
+            let opened = steps::sort::sort(gateway).await?;
+            let drafted = steps::draft::open_drafts(gateway).await?;
+            let delivered = steps::deliver::deliver(gateway).await?;
+            let answered = steps::acknowledge::acknowledge(gateway).await?;
+            for (what, count) in
+                [("opened", opened), ("drafts", drafted), ("copies", delivered), ("acknowledgements", answered)]
+            {
+                progress(what, count);
+            }
+            if opened + drafted + delivered + answered == 0 {
+                break;
+            }
+        }
+        trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
+    }
+
+    /// Works until SIGTERM or Ctrl-C.
+    ///
+    /// # Errors
+    /// When the signals cannot be listened to.
+    pub async fn serve(self, secrets: Secrets) -> anyhow::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut hangup, mut terminate, mut interrupt) =
+            (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let file = self.gateway.config.file.clone();
+        let (sender, receiver) = watch::channel(Arc::new(self.gateway));
+        let end = CancellationToken::new();
+        let mut loops = spawn_loops(&receiver, &end);
+        tracing::info!(config = %file.display(), "embargod is running");
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => reload(&sender, &file, &secrets).await,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                ended = loops.join_next() => {
+                    // A loop ends only by a panic: its work is safe in the store, and a restart takes it up.
+                    tracing::error!(failed = ended.is_some_and(|e| e.is_err()), "a loop ended unexpectedly; embargod ends");
+                    end.cancel();
+                    anyhow::bail!("a part of embargod ended unexpectedly; nothing is lost, start it again");
+                }
+            }
+        }
+        tracing::info!("ending: the current mail is finished first");
+        end.cancel();
+        let all_ended = async { while loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, all_ended).await.is_err() {
+            tracing::warn!("the current work took too long and was left; it is taken up at the next start");
+        }
+        let gateway = sender.borrow().clone();
+        let now = gateway.store.now().await?;
+        gateway.store.free_leases(Some(&gateway.owner), now, AMBIGUOUS).await?;
+        gateway.store.close().await;
+        tracing::info!("ended");
+        Ok(())
+    }
+}
+
+async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &PathBuf, secrets: &Secrets) {
+    let current = sender.borrow().clone();
+    let result = match Config::load(file) {
+        Ok(config) => current.reload(config, secrets).await,
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(gateway) => {
+            sender.send_replace(Arc::new(gateway));
+            tracing::info!("configuration reloaded; it holds from the next mail on");
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "configuration not reloaded: the old one stays in force")
+        }
+    }
+}
+
+/// How the loops wake each other.
+#[derive(Default)]
+struct Bells {
+    sort: Notify,
+    outbox: Notify,
+}
+
+fn spawn_loops(gateway: &watch::Receiver<Arc<Gateway>>, end: &CancellationToken) -> JoinSet<()> {
+    let bells = Arc::new(Bells::default());
+    let mut loops = JoinSet::new();
+    loops.spawn(intake_loop(gateway.clone(), end.clone(), Arc::clone(&bells)));
+    loops.spawn(sort_loop(gateway.clone(), end.clone(), Arc::clone(&bells)));
+    loops.spawn(outbox_loop(gateway.clone(), end.clone(), bells));
+    loops
+}
+
+async fn intake_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
+    let mut role = Role::default();
+    while !end.is_cancelled() {
+        let current = gateway.borrow_and_update().clone();
+        if role.held(&current).await {
+            for inbox in &current.inboxes {
+                match steps::receive::receive(&current, inbox.as_ref()).await {
+                    Ok(round) if round.taken > 0 => bells.sort.notify_one(),
+                    Ok(_) => {}
+                    Err(error) => complain("mail could not be taken in; it stays where it is", &error),
+                }
+            }
+        }
+        tokio::select! {
+            () = end.cancelled() => {}
+            _ = gateway.changed() => {}
+            () = any_wait(&current.inboxes) => {}
+        }
+    }
+    let current = gateway.borrow().clone();
+    role.release(&current).await;
+}
+
+/// Waits until one of the inboxes may have new mail.
+async fn any_wait(inboxes: &[Arc<dyn Inbox>]) {
+    let waiting = inboxes.iter().map(|inbox| inbox.wait());
+    tokio::select! {
+        _ = futures::future::select_all(waiting) => {}
+        // The role of a shared store must be renewed in time.
+        () = tokio::time::sleep(ROLE / 3) => {}
+    }
+}
+
+async fn sort_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
+    while !end.is_cancelled() {
+        let current = gateway.borrow().clone();
+        match steps::sort::sort_until(&current, &end).await {
+            Ok(0) => {}
+            Ok(_) => bells.outbox.notify_one(),
+            Err(error) => complain("mails could not be opened; they are tried again", &error),
+        }
+        pause(&end, &bells.sort).await;
+    }
+}
+
+async fn outbox_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
+    let mut released = tokio::time::Instant::now();
+    let mut first = true;
+    while !end.is_cancelled() {
+        let reloaded = gateway.has_changed().unwrap_or(false);
+        let current = gateway.borrow_and_update().clone();
+        if first || reloaded || released.elapsed() > Duration::from_secs(60) {
+            (first, released) = (false, tokio::time::Instant::now());
+            if let Err(error) = steps::held::release(&current).await {
+                complain("held copies could not be looked at", &error);
+            }
+        }
+        if let Err(error) = work_off(&current, &bells).await {
+            complain("the outbox could not be worked off; it is tried again", &error);
+        }
+        tokio::select! {
+            () = pause(&end, &bells.outbox) => {}
+            _ = gateway.changed() => { gateway.mark_changed(); }
+        }
+    }
+}
+
+async fn work_off(gateway: &Gateway, bells: &Bells) -> Result<(), StepError> {
+    let drafted = steps::draft::open_drafts(gateway).await?;
+    let delivered = steps::deliver::deliver(gateway).await?;
+    steps::acknowledge::acknowledge(gateway).await?;
+    if drafted + delivered > 0 {
+        // They may have left a word for the admins.
+        bells.sort.notify_one();
+    }
+    Ok(())
+}
+
+async fn pause(end: &CancellationToken, bell: &Notify) {
+    tokio::select! {
+        () = end.cancelled() => {}
+        () = bell.notified() => {}
+        () = tokio::time::sleep(TICK) => {}
+    }
+}
+
+fn complain(what: &'static str, error: &StepError) {
+    tracing::error!(%error, "{what}");
+}
+
+/// The mailbox of a shared store is worked on by one gateway at a time.
+#[derive(Default)]
+struct Role(Option<Fence>);
+
+const MAILBOX: &str = "mailbox";
+
+impl Role {
+    async fn held(&mut self, gateway: &Gateway) -> bool {
+        if !gateway.is_shared() {
+            return true;
+        }
+        match self.take(gateway).await {
+            Ok(held) => held,
+            Err(error) => {
+                complain("the mailbox role could not be asked for", &error);
+                false
+            }
+        }
+    }
+
+    async fn take(&mut self, gateway: &Gateway) -> Result<bool, StepError> {
+        let now = gateway.store.now().await?;
+        if let Some(fence) = self.0
+            && gateway.store.renew_role(MAILBOX, &gateway.owner, fence, now, ROLE).await?
+        {
+            return Ok(true);
+        }
+        self.0 = gateway.store.acquire_role(MAILBOX, &gateway.owner, now, ROLE).await?;
+        Ok(self.0.is_some())
+    }
+
+    async fn release(&mut self, gateway: &Gateway) {
+        if let Some(fence) = self.0.take() {
+            let _expires_by_itself = gateway.store.release_role(MAILBOX, &gateway.owner, fence).await;
+        }
+    }
+}

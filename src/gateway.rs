@@ -1,0 +1,154 @@
+//! One configuration brought to life: keys, store, inboxes, courier and desk, put together once and replaced as a whole.
+
+use crate::adapters::{Directory, MaildirCourier, MaildirInbox, SendmailCourier};
+use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
+use crate::ports::{AdvisoryDesk, Courier, Inbox};
+use crate::report::{Keyring, Rules, StoreKey, TeamIdentity, Vault};
+use crate::spool::SpoolInbox;
+use crate::steps::handoff::Handoff;
+use crate::steps::receive::Refused;
+use crate::store::{Owner, Store};
+use anyhow::{Context, bail};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Everything the steps work with.
+pub struct Gateway {
+    pub config: Config,
+    pub keyring: Arc<Keyring>,
+    pub rules: Arc<Rules>,
+    pub identity: Arc<TeamIdentity>,
+    pub vault: Arc<Vault>,
+    pub store: Store,
+    /// Where mail comes in: the spool, and the mailbox if there is one.
+    pub inboxes: Vec<Arc<dyn Inbox>>,
+    pub courier: Arc<dyn Courier>,
+    pub desk: Option<Arc<dyn AdvisoryDesk>>,
+    pub handoff: Arc<Handoff>,
+    pub refused: Arc<Refused>,
+    pub owner: Owner,
+}
+
+impl Gateway {
+    /// Puts a gateway together over an open store.
+    ///
+    /// # Errors
+    /// When a key cannot be read, or no configured key opens the store.
+    pub async fn assemble(config: Config, secrets: &Secrets, store: Store) -> anyhow::Result<Self> {
+        let keyring = config::load_keyring(&config, secrets)?;
+        let vault = open_vault(&store, &keyring).await?;
+        let owner = Owner::from_random(vault.random()?);
+        Self::build(config, keyring, Arc::new(vault), store, owner)
+    }
+
+    /// The same gateway with a new configuration: store, vault and name stay, everything else is new. The store key is wrapped
+    /// to the new gateway keys.
+    ///
+    /// # Errors
+    /// When the new configuration cannot be used; the old one goes on then.
+    pub async fn reload(&self, config: Config, secrets: &Secrets) -> anyhow::Result<Self> {
+        if config.store != self.config.store {
+            bail!("{}: store: a changed [store] takes effect only after a restart of embargod", config.file.display());
+        }
+        let keyring = config::load_keyring(&config, secrets)?;
+        rewrap(&self.store, &self.keyring, &keyring).await?;
+        Self::build(config, keyring, Arc::clone(&self.vault), self.store.clone(), self.owner.clone())
+    }
+
+    fn build(config: Config, keyring: Keyring, vault: Arc<Vault>, store: Store, owner: Owner) -> anyhow::Result<Self> {
+        let keyring = Arc::new(keyring);
+        let rules = Arc::new(config.rules());
+        let identity = Arc::new(config.identity());
+        let mut inboxes: Vec<Arc<dyn Inbox>> = vec![Arc::new(SpoolInbox::new(config.spool(), Arc::clone(&keyring)))];
+        match &config.mailbox {
+            MailboxConfig::Maildir { path, done, poll } => {
+                inboxes.push(Arc::new(MaildirInbox::new(path.clone(), done.clone(), *poll)));
+            }
+            MailboxConfig::None => {}
+        }
+        let courier: Arc<dyn Courier> = match &config.outgoing.kind {
+            OutgoingKind::Maildir { path } => Arc::new(MaildirCourier::new(path.clone())),
+            OutgoingKind::Sendmail { command } => Arc::new(SendmailCourier::new(command.clone())),
+        };
+        let desk: Option<Arc<dyn AdvisoryDesk>> = match &config.advisories.kind {
+            AdvisoriesKind::Directory { path } => Some(Arc::new(Directory::new(path.clone()))),
+            AdvisoriesKind::None => None,
+        };
+        let (handoff, refused) = (Arc::new(Handoff::default()), Arc::new(Refused::default()));
+        Ok(Self { config, keyring, rules, identity, vault, store, inboxes, courier, desk, handoff, refused, owner })
+    }
+
+    /// Whether several gateways may work on this store.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.config.store.database, Database::Postgres(_))
+    }
+}
+
+/// Opens the vault of a store: unwraps its key with a gateway key, or makes one for a new store; then wraps it to all gateway
+/// keys of the configuration, and to no others.
+///
+/// # Errors
+/// When no configured gateway key opens the store.
+pub async fn open_vault(store: &Store, keyring: &Keyring) -> anyhow::Result<Vault> {
+    loop {
+        let wrappings = store.wrappings().await?;
+        if wrappings.is_empty() {
+            let key = StoreKey::generate()?;
+            // Another gateway may be doing the same: whoever comes second takes the first one's key.
+            if store.create_wrappings(&keyring.wrap(&key), store.now().await?).await? {
+                return Ok(Vault::new(&key)?);
+            }
+            continue;
+        }
+        let key = unwrap(&wrappings, keyring)?;
+        let wanted = keyring.gateway_keys().iter().map(crate::report::GatewayKey::fingerprint);
+        let (mut wanted, mut there): (Vec<_>, Vec<_>) =
+            (wanted.collect(), wrappings.iter().map(|w| w.0.clone()).collect());
+        wanted.sort();
+        there.sort();
+        if wanted != there {
+            store.replace_wrappings(&keyring.wrap(&key), store.now().await?).await?;
+            tracing::info!(keys = wanted.len(), "store key wrapped to the configured gateway keys");
+        }
+        return Ok(Vault::new(&key)?);
+    }
+}
+
+/// Opens the vault for a command beside the daemon: reads only.
+///
+/// # Errors
+/// When no configured gateway key opens the store.
+pub async fn read_vault(store: &Store, keyring: &Keyring) -> anyhow::Result<Vault> {
+    Ok(Vault::new(&unwrap(&store.wrappings().await?, keyring)?)?)
+}
+
+fn unwrap(wrappings: &[(String, Vec<u8>)], keyring: &Keyring) -> anyhow::Result<StoreKey> {
+    wrappings.iter().find_map(|(_, wrapped)| keyring.unwrap(wrapped).ok()).with_context(|| {
+        let keys: Vec<_> = wrappings.iter().map(|(fingerprint, _)| fingerprint.as_str()).collect();
+        format!(
+            "none of the configured gateway keys opens the store; put one of these back into [[gateway_keys]] (as decrypt-only): {}",
+            keys.join(", ")
+        )
+    })
+}
+
+/// Wraps the store key to the keys of a new configuration while the old ones still open it.
+async fn rewrap(store: &Store, old: &Keyring, new: &Keyring) -> anyhow::Result<()> {
+    let wrappings = store.wrappings().await?;
+    let key = unwrap(&wrappings, old).or_else(|_| unwrap(&wrappings, new))?;
+    store.replace_wrappings(&new.wrap(&key), store.now().await?).await?;
+    Ok(())
+}
+
+/// Makes the folders that a running gateway needs, readable by nobody else.
+///
+/// # Errors
+/// When one cannot be made.
+pub fn make_folder(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make the folder {}; check that embargod may write there", path.display()))
+}

@@ -1,0 +1,72 @@
+//! Sends acknowledgements to reporters.
+//!
+//! Security: what is sent is made from the mail's unencrypted bytes, the configuration and what was decided when the mail was
+//! sorted; nothing of the report is in it. It goes to the From address alone, with the null return path.
+
+use super::{LEASE, StepError, deliver, on_worker, settle};
+use crate::gateway::Gateway;
+use crate::report::{AckPlace, Frozen, Purpose, write_acknowledgement};
+use crate::store::{Claim, Outcome, RowKind};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Tries every due acknowledgement once; returns how many rows met a fate.
+///
+/// # Errors
+/// When the store cannot be used.
+pub async fn acknowledge(gateway: &Gateway) -> Result<usize, StepError> {
+    let mut done = 0;
+    loop {
+        let now = gateway.store.now().await?;
+        let claims = gateway.store.claim(&gateway.owner, &[RowKind::Acknowledgement], now, LEASE, 16).await?;
+        if claims.is_empty() {
+            return Ok(done);
+        }
+        for claim in &claims {
+            let outcome = send_one(gateway, claim, now).await?;
+            let now = gateway.store.now().await?;
+            settle(gateway, &[claim.met(outcome)], now).await?;
+            done += 1;
+        }
+    }
+}
+
+async fn send_one(gateway: &Gateway, claim: &Claim, now: Timestamp) -> Result<Outcome, StepError> {
+    let id = claim.row.mail.clone();
+    let Some(mail) = gateway.store.mail(&id).await? else {
+        return Ok(Outcome::Dropped { why: "erased".into() });
+    };
+    let (Some(content), Some(facts)) = (mail.content, mail.facts) else {
+        return Ok(Outcome::Dropped { why: "erased".into() });
+    };
+    let delivery_id = deliver::delivery_id(gateway, claim);
+    let (vault, keyring) = (Arc::clone(&gateway.vault), Arc::clone(&gateway.keyring));
+    let (rules, identity) = (Arc::clone(&gateway.rules), Arc::clone(&gateway.identity));
+    let case = claim.row.case.clone();
+    let made = on_worker(move || {
+        let raw = vault.unseal(Purpose::Mail, id.as_str(), content)?;
+        let Frozen::Mail(facts) = Frozen::from_plaintext(&vault.unseal(Purpose::Facts, id.as_str(), facts)?)? else {
+            return Ok(Ok(None));
+        };
+        let name = case.as_ref().map(ToString::to_string).unwrap_or_default();
+        let message_id = vault.message_id(&name, &id, RowKind::Acknowledgement.word(), 0, identity.domain());
+        let place =
+            AckPlace { case: case.as_ref(), message_id: &message_id, delivery_id: &delivery_id, identity: &identity };
+        Ok::<_, StepError>(write_acknowledgement(&raw, &facts, &place, &keyring, &rules, now))
+    });
+    match made.await?? {
+        Ok(Some(mail)) => {
+            if !gateway.courier.idempotent()
+                && !gateway.store.mark_sending(&gateway.owner, std::slice::from_ref(claim), now).await?.is_empty()
+            {
+                return Ok(Outcome::Dropped { why: "taken-over".into() });
+            }
+            Ok(deliver::send(gateway, claim, &mail, now).await)
+        }
+        Ok(None) => Ok(Outcome::Dropped { why: "no-sender".into() }),
+        Err(error) => {
+            tracing::error!(row = %claim.row.id, %error, "acknowledgement could not be made; it is tried again");
+            Ok(Outcome::Retry { due: super::next_try(now, i64::from(claim.row.attempts)), why: "cannot-seal".into() })
+        }
+    }
+}

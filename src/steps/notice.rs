@@ -1,0 +1,162 @@
+//! The gateway's own word to the team: made of fixed words, ids and names of the configuration, and delivered like any copy.
+//!
+//! Security: no text of a mail, a server or a reporter gets into a notice. Each has a key, so that the same thing is told once,
+//! whatever is repeated after a crash, and once a day at most where it goes on.
+
+use super::{StepError, on_worker};
+use crate::gateway::Gateway;
+use crate::report::{AdminNotice, Audience, CaseId, Frozen, Lookup, MailId, Member, Notice, Purpose, Unusable};
+use crate::store::{Claim, NewMail, Origin};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// A member's copy is held because of the certificate: told once a day for each member and reason.
+pub(crate) async fn copy_held(
+    gateway: &Gateway,
+    member: &Member,
+    why: Unusable,
+    now: Timestamp,
+) -> Result<(), StepError> {
+    let day = day(now);
+    let notice = Notice::new(
+        Audience::Admins,
+        None,
+        "Copies are held",
+        vec![
+            format!("Copies for {} are held: {why}.", member.name()),
+            format!("Certificate: {}", member.fingerprint()),
+            "They go out by themselves once [[members]] names a certificate that can be used and embargod has reloaded.".into(),
+        ],
+    );
+    post(gateway, &["copy-held", &member.id(), why.code(), &day], notice).await
+}
+
+/// A copy was refused for good.
+pub(crate) async fn delivery_failed(gateway: &Gateway, claim: &Claim) -> Result<(), StepError> {
+    if claim.row.kind == crate::store::RowKind::Notice {
+        // A notice about a notice that failed would fail as well, for ever.
+        return Ok(());
+    }
+    let row = &claim.row;
+    let member = row.recipient.as_ref().and_then(|recipient| {
+        gateway.keyring.members().iter().find(|member| gateway.vault.address_digest(member.address()) == *recipient)
+    });
+    let whom = member.map_or_else(|| "the reporter".to_owned(), |member| member.name().to_owned());
+    let lines = vec![
+        format!("A mail ({}) for {whom} was refused for good and is not tried again by itself.", row.kind),
+        format!("Mend the cause, then: embargod queue retry {}", row.id),
+    ];
+    let notice = Notice::new(Audience::Admins, row.case.clone(), "A mail could not be delivered", lines);
+    post(gateway, &["delivery-failed", row.id.as_str(), &row.attempts.to_string()], notice).await
+}
+
+/// A draft was refused for good.
+pub(crate) async fn draft_failed(gateway: &Gateway, case: &CaseId) -> Result<(), StepError> {
+    let lines = vec![
+        format!("The draft advisory for {case} was refused for good. The log of embargod says why."),
+        "Mend the cause, then let it go with `embargod queue retry`.".into(),
+    ];
+    let notice = Notice::new(Audience::Admins, Some(case.clone()), "A draft advisory could not be opened", lines);
+    post(gateway, &["draft-failed", &case.to_string()], notice).await
+}
+
+/// A draft was opened after its copies had gone out without the link.
+pub(crate) async fn advisory_opened(
+    gateway: &Gateway,
+    case: &CaseId,
+    mail: &MailId,
+    link: &str,
+) -> Result<(), StepError> {
+    use crate::store::{RowFilter, RowKind, RowState};
+    let filter = RowFilter {
+        mail: Some(mail.clone()),
+        kind: Some(RowKind::Copy),
+        state: Some(RowState::Sent),
+        ..RowFilter::default()
+    };
+    if gateway.store.rows(&filter).await?.is_empty() {
+        return Ok(());
+    }
+    let lines = vec![format!("The draft advisory for {case} is open: {link}")];
+    let notice = Notice::new(Audience::Members, Some(case.clone()), "The draft advisory is open", lines);
+    post(gateway, &["advisory-opened", &case.to_string()], notice).await
+}
+
+/// A mail goes to nobody, and the admins are told why.
+pub(crate) async fn mail_kept(
+    gateway: &Gateway,
+    mail: &MailId,
+    case: Option<&CaseId>,
+    code: AdminNotice,
+    now: Timestamp,
+) -> Result<(), StepError> {
+    let lines = vec![
+        match code {
+            AdminNotice::MemberUnproven => {
+                "A mail from a member's address had no valid signature of that member, so it was kept and not forwarded.".to_owned()
+            }
+            AdminNotice::MemberReplay => {
+                "A member's signed mail came a second time, so it was kept and not forwarded.".to_owned()
+            }
+            AdminNotice::BounceInCase => "A mail that the gateway sent in this case came back as undeliverable.".to_owned(),
+        },
+        format!("Mail: {mail}"),
+    ];
+    let about = match (code, case) {
+        (AdminNotice::BounceInCase, Some(case)) => format!("{case} {}", day(now)),
+        _ => mail.to_string(),
+    };
+    let notice = Notice::new(Audience::Admins, case.cloned(), "A mail was kept and not forwarded", lines);
+    post(gateway, &["mail-kept", code.word(), &about], notice).await
+}
+
+/// A member's mail began with a command that this version does not know.
+pub(crate) async fn command_unknown(gateway: &Gateway, mail: &MailId, member: &str) -> Result<(), StepError> {
+    let lines = vec![
+        "Your mail began with a command. This version of embargod carries out no commands: nothing was done and nothing was sent to the reporter.".to_owned(),
+        "Your text went to the other members as discussion.".to_owned(),
+    ];
+    let notice = Notice::new(Audience::Member(member.to_owned()), None, "Your command was not carried out", lines);
+    post(gateway, &["command-unknown", mail.as_str()], notice).await
+}
+
+/// A mail could not be processed in several attempts.
+pub(crate) async fn quarantined(
+    gateway: &Gateway,
+    mail: &MailId,
+    size: u64,
+    received: Timestamp,
+) -> Result<(), StepError> {
+    let lines = vec![
+        format!("A mail of {size} octets, received {received}, could not be processed in several attempts."),
+        "It was set aside as it came; nothing of it was lost. The log of embargod may say why.".into(),
+        format!("Mail: {mail}"),
+    ];
+    let notice = Notice::new(Audience::Members, None, "A mail was set aside", lines);
+    post(gateway, &["quarantined", mail.as_str()], notice).await
+}
+
+fn day(now: Timestamp) -> String {
+    jiff::tz::TimeZone::UTC.to_datetime(now).date().to_string()
+}
+
+/// Stores a notice; the sorting step puts it into the outbox. The same key makes the same notice, which is stored once.
+async fn post(gateway: &Gateway, key: &[&str], notice: Notice) -> Result<(), StepError> {
+    let fields: Vec<_> = key.iter().map(|field| field.as_bytes()).collect();
+    let digest = gateway.vault.digest(Lookup::Alert, &fields);
+    if gateway.store.known_source(&digest).await? {
+        return Ok(());
+    }
+    let id = MailId::from_random(gateway.vault.random()?);
+    let received = gateway.store.now().await?;
+    let (vault, row) = (Arc::clone(&gateway.vault), id.clone());
+    let (size, sealed) = on_worker(move || {
+        let plain = Frozen::Notice(notice).to_plaintext()?;
+        let size = u64::try_from(plain.len()).unwrap_or(u64::MAX);
+        Ok::<_, StepError>((size, vault.seal(Purpose::Mail, row.as_str(), &plain)?))
+    })
+    .await??;
+    let mail = NewMail { id, source: digest.clone(), content: digest, received, size, sealed, origin: Origin::Gateway };
+    gateway.store.take_in(&[mail]).await?;
+    Ok(())
+}
