@@ -53,6 +53,12 @@ impl<'a> Source<'a> {
     }
 }
 
+fn with_article(value: &DeValue<'_>) -> String {
+    let kind = value.type_str();
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
 /// One table; each key is taken out by its reader, and [`Table::finish`] complains about what is left.
 pub(super) struct Table<'a> {
     pub(super) source: &'a Source<'a>,
@@ -77,7 +83,7 @@ impl<'a> Table<'a> {
     }
 
     fn mistyped(&self, key: &str, found: &DeValue<'_>, mend: &str) -> ConfigError {
-        self.wrong(key, Problem::new(format!("a {} does not belong here", found.type_str()), mend))
+        self.wrong(key, Problem::new(format!("{} does not belong here", with_article(found)), mend))
     }
 
     fn take(&mut self, key: &'static str) -> Option<DeValue<'a>> {
