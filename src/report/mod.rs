@@ -14,6 +14,8 @@ mod outer;
 mod outgoing;
 mod policy;
 mod secret;
+#[cfg(test)]
+mod test_keys;
 mod vault;
 mod verdict;
 mod wrap;

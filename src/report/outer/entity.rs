@@ -21,8 +21,6 @@ pub(super) struct Field<'a> {
     pub(super) name: &'a [u8],
     /// All after the colon, still folded.
     pub(super) value: &'a [u8],
-    /// The whole field with its line end.
-    pub(super) raw: &'a [u8],
 }
 
 impl Field<'_> {
@@ -73,7 +71,7 @@ impl<'a> Entity<'a> {
             let (name, value) = raw.split_at(colon);
             let name = name.trim_ascii_end();
             if fields.len() < limits.max_headers && raw.len() <= MAX_FIELD && !name.is_empty() {
-                fields.push(Field { name, value: value.get(1..).unwrap_or_default(), raw });
+                fields.push(Field { name, value: value.get(1..).unwrap_or_default() });
             }
         }
         let (line, after) = split_line(rest);
