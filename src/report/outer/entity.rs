@@ -158,7 +158,7 @@ impl<'a> Leaf<'a> {
 }
 
 /// The leaf parts of an entity in the order of the mail, at most `limits.max_parts`, down to `limits.max_mime_depth`
-/// multiparts. Attached messages are leaves.
+/// multiparts and attached messages.
 pub(super) fn leaves<'a>(root: Entity<'a>, limits: &Limits) -> Vec<Leaf<'a>> {
     let mut found = Vec::new();
     let mut visited = 0;
@@ -178,7 +178,14 @@ pub(super) fn leaves<'a>(root: Entity<'a>, limits: &Limits) -> Vec<Leaf<'a>> {
                     stack.push((Entity::read(part, limits), kind.media_type.clone(), depth + 1));
                 }
             }
-            _ => found.push(Leaf { kind, parent, entity }),
+            _ => {
+                // An attached message is a leaf, and its content is looked at too; it may not be transfer-encoded as a whole
+                // (RFC 2046 section 5.2.1).
+                if kind.media_type == "message/rfc822" && depth < limits.max_mime_depth {
+                    stack.push((Entity::read(entity.body, limits), kind.media_type.clone(), depth + 1));
+                }
+                found.push(Leaf { kind, parent, entity });
+            }
         }
     }
     found

@@ -190,6 +190,10 @@ fn an_encrypted_message_is_found_in_every_shape_and_its_recipients_are_named() {
                 format!("hello\n\n{}", armor.replace('\n', "\n> ").replacen("-----BEGIN", "> -----BEGIN", 1)),
             ),
         ];
+        let (inner_header, inner_body) = encrypted_mail(&armor);
+        let forwarded =
+            format!("--c\n\nsee below\n--c\nContent-Type: message/rfc822\n\n{inner_header}\n\n{inner_body}\n--c--");
+        shapes.push((format!("{EVE}\nContent-Type: multipart/mixed; boundary=c"), forwarded));
         let binary = crate::report::wrap::encrypt_to_cert(cert, &Plaintext::from_text("x")).unwrap();
         let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, binary);
         shapes.push((
