@@ -61,7 +61,7 @@ static ALWAYS: LazyLock<Vec<Shape>> = LazyLock::new(|| {
         (Removed::Name, r"(?:[Mm]y name is|[Mm]y name's|[Mm]y handle is|[Ii] go by|[Mm]y nick(?:name)? is|[Ii]ch hei(?:ß|ss)e|[Jj]e m'appelle|[Mm]e llamo|[Mm]eu nome é|[Mm]i chiamo|[Мм]еня зовут|我叫|我是)[ :]*(?P<it>@?[\p{L}\p{N}_'.-]+(?: \p{Lu}[\p{L}'.-]*){0,4})".to_owned()),
         (Removed::Name, r"(?:\bI am|\bI'm|\b[Tt]his is|\bHere is)[ ](?P<it>\p{Lu}[\p{L}'-]+(?: \p{Lu}[\p{L}'.-]*){1,3})".to_owned()),
         (Removed::Name, r"(?:\bI am|\bI'm|\b[Tt]his is)[ ](?P<it>\p{Lu}[\p{L}'-]+)(?:,| from | with | of | at )".to_owned()),
-        (Removed::Name, format!(r"(?im)^[>| \t]*{GREETINGS}[ ,]+(?P<it>[^\n,!:;.]{{1,60}})(?:[,!:;.]|[ \t]*$)")),
+        (Removed::Name, format!(r"(?im)^[>| \t]*{GREETINGS}[ ,]+(?P<it>(?:(?:mr|mrs|ms|dr|prof)\. ?)?[^\n,!:;.]{{1,60}})(?:[,!:;.]|[ \t]*$)")),
         (Removed::Name, r"(?m)^[> \t]*(?P<it>\p{L}{2,4}(?:先生|女士|老师|様|さん|님))".to_owned()),
     ]
     .into_iter()
@@ -142,7 +142,17 @@ fn signatures(text: &str) -> Vec<Range<usize>> {
             Some((start..*at - usize::from(line.ends_with('\n')), line.trim_end_matches('\n')))
         })
         .collect();
-    let written = |from: usize| lines.iter().skip(from).filter(|(_, line)| !line.trim().is_empty()).count();
+    // Counted from the end once, since every line asks how many written ones follow it.
+    let mut written: Vec<usize> = lines
+        .iter()
+        .rev()
+        .scan(0, |count, (_, line)| {
+            *count += usize::from(!line.trim().is_empty());
+            Some(*count)
+        })
+        .collect();
+    written.reverse();
+    let written = |from: usize| written.get(from).copied().unwrap_or(0);
     let end_of = |line: usize| lines.get(line).map_or(text.len(), |(range, _)| range.end);
     let mut at = 0;
     while let Some((range, line)) = lines.get(at) {
