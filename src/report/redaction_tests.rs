@@ -138,7 +138,9 @@ fn broken_in_the_middle(text: &str, joint: &str) -> String {
     format!("{}{joint}{}", &text[..middle], &text[middle..])
 }
 
-fn hidings() -> Vec<(&'static str, fn(&str) -> String)> {
+type Hiding = (&'static str, fn(&str) -> String);
+
+fn hidings() -> Vec<Hiding> {
     vec![
         ("as it is", str::to_owned),
         ("capitals", str::to_uppercase),
@@ -484,6 +486,10 @@ fn ordinary_reports_mostly_survive() {
         "PID 12345 uid=1000 gid=1000 size=1048576 offset=0x10000, 1234567890 bytes in 3.14 s",
         "Thanks for looking into this; this is important, I am sure that the host is at risk.",
         "let token = \"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.Et9HFtf9R3GEMA0IICOfFMVXY7kkTX1wr4qCyIf58U\";",
+        "    name: String, to: u16, from: Option<String>, // name: kata-pod",
+        "  name: nginx",
+        "    to: 8080",
+        "    author: String,",
         "| a | b |, 50% of 200 = 100; x<y && y>z; name=value; key: 0xdeadbeef",
     ];
     let text = lines.join("\n") + "\n\nThe end of the report is an ordinary sentence.\n";

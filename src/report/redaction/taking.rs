@@ -6,7 +6,7 @@
 
 use super::identity::Identity;
 use super::view::{View, is_invisible};
-use super::{Fallback, Hit, MAX_READ, MAX_ROUNDS, Removed, shapes};
+use super::{Fallback, Hit, MAX_READ, MAX_ROUNDS, Removed, pattern, shapes};
 use base64::Engine;
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -61,8 +61,7 @@ pub(super) fn cut(text: &str, length: usize) -> String {
 
 /// A summary is shown as text; what GitHub could still make live in it is broken up.
 pub(super) fn inert(subject: &str) -> String {
-    #[allow(clippy::unwrap_used)]
-    static LIVE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(@|#|\bGH-)([\p{L}\p{N}])").unwrap());
+    static LIVE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(@|#|\bGH-)([\p{L}\p{N}])"));
     LIVE.replace_all(subject, "$1 $2").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -160,11 +159,8 @@ fn replace(text: &str, mut hits: Vec<Hit>, removed: &mut BTreeMap<Removed, usize
 
 /// Rows of base64 or hexadecimal digits that decode to a text which names somebody.
 fn encoded(text: &str, identity: &Identity) -> Vec<Hit> {
-    #[allow(clippy::unwrap_used)]
-    static BASE64: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"[A-Za-z0-9+/_-]{8,}(?:\n[A-Za-z0-9+/]{16,})*={0,2}").unwrap());
-    #[allow(clippy::unwrap_used)]
-    static HEX: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\b[0-9a-f]{2}(?:[ :]?[0-9a-f]{2}){4,}\b").unwrap());
+    static BASE64: LazyLock<Regex> = LazyLock::new(|| pattern(r"[A-Za-z0-9+/_-]{8,}(?:\n[A-Za-z0-9+/]{16,})*={0,2}"));
+    static HEX: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b[0-9a-f]{2}(?:[ :]?[0-9a-f]{2}){4,}\b"));
     let from_base64 = |found: &str| {
         let digits: String = found
             .chars()

@@ -4,6 +4,7 @@
 //! percent-encoded, quoted-printable, in look-alike letters, with invisible characters or line breaks within. Each view
 //! undoes some of that; a hit in any view is taken out of the original. Decoding is bounded: three rounds, no recursion.
 
+use super::pattern;
 use regex::{Captures, Regex};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -160,12 +161,9 @@ pub(super) fn fold(c: char, shape_first: bool, mut each: impl FnMut(char)) {
     shape.filter(|c| !is_combining_mark(*c) && !is_invisible(*c)).for_each(each);
 }
 
-#[allow(clippy::unwrap_used)] // constant patterns
-static ENCODED: LazyLock<Regex> = LazyLock::new(|| Regex::new(ENCODINGS).unwrap());
-#[allow(clippy::unwrap_used)]
-static ENCODED_OR_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"{ENCODINGS}|(?P<soft>=[ \t]*\r?\n)|(?P<quoted>(?:=[0-9A-Fa-f]{{2}})+)")).unwrap()
-});
+static ENCODED: LazyLock<Regex> = LazyLock::new(|| pattern(ENCODINGS));
+static ENCODED_OR_QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!(r"{ENCODINGS}|(?P<soft>=[ \t]*\r?\n)|(?P<quoted>(?:=[0-9A-Fa-f]{{2}})+)")));
 
 /// HTML entities, percent-encoding (RFC 3986), `\x41`, `\u0041` and `\u{41}` escapes, Punycode labels (RFC 3492).
 const ENCODINGS: &str = concat!(
