@@ -1,18 +1,10 @@
 //! One mail's way through the store, across a restart and a new gateway key, and what stays of it on disk.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-#[path = "common/databases.rs"]
-mod databases;
-#[path = "common/postgres.rs"]
-mod postgres;
-#[path = "common/store_world.rs"]
-mod world;
-
-use databases::both;
+use crate::databases::both;
+use crate::world::*;
 use embargod::report::*;
 use embargod::store::*;
 use std::time::Duration;
-use world::*;
 
 #[tokio::test]
 async fn a_mail_lives_through_a_restart_a_new_gateway_key_and_a_held_copy() {
@@ -72,7 +64,10 @@ async fn a_mail_lives_through_a_restart_a_new_gateway_key_and_a_held_copy() {
         assert_eq!(claims.len(), 1);
         assert_eq!((&claims[0].row.mail, &claims[0].row.case), (&mail, &None));
         let stored = store.mail(&mail).await.unwrap().unwrap();
-        assert_eq!((stored.state, stored.class, stored.case), (MailState::Opened, Some(Class::Report), Some(case.clone())));
+        assert_eq!(
+            (stored.state, stored.class, stored.case),
+            (MailState::Opened, Some(Class::Report), Some(case.clone()))
+        );
         let content = vault.unseal(Purpose::Mail, mail.as_str(), stored.content.unwrap()).unwrap();
         assert_eq!(content.len(), b"heap overflow in virtiofsd".len());
         vault.unseal(Purpose::Facts, mail.as_str(), stored.facts.unwrap()).unwrap();
@@ -84,14 +79,20 @@ async fn a_mail_lives_through_a_restart_a_new_gateway_key_and_a_held_copy() {
         assert!(store.settle_rows(&me, &[claims[0].met(Outcome::Sent)], now).await.unwrap().is_empty());
         assert!(claim_all(&store, &me, later(now, 3600)).await.is_empty(), "it is sent once");
         let left = store.work_left().await.unwrap();
-        assert_eq!(left.iter().map(|l| (l.kind, l.state, l.count)).collect::<Vec<_>>(), [(RowKind::Copy, RowState::Sent, 1)]);
+        assert_eq!(
+            left.iter().map(|l| (l.kind, l.state, l.count)).collect::<Vec<_>>(),
+            [(RowKind::Copy, RowState::Sent, 1)]
+        );
         store.close().await;
     }
 }
 
 async fn unwrap_store_key(store: &Store, keyring: &Keyring) -> StoreKey {
     let wrappings = store.wrappings().await.unwrap();
-    wrappings.iter().find_map(|(_, wrapped)| keyring.unwrap(wrapped).ok()).expect("a configured key opens the store key")
+    wrappings
+        .iter()
+        .find_map(|(_, wrapped)| keyring.unwrap(wrapped).ok())
+        .expect("a configured key opens the store key")
 }
 
 async fn claim_all(store: &Store, owner: &Owner, now: jiff::Timestamp) -> Vec<Claim> {
