@@ -43,13 +43,15 @@ impl Postgres {
     /// Starts a server of its own.
     pub fn start() -> Self {
         // Somebody else may take the port between the look and the start.
+        let mut log = String::new();
         for _ in 0..3 {
             let server = Self::launch();
             if server.answers() {
                 return server;
             }
+            log = std::fs::read_to_string(server.folder.join("log")).unwrap_or_default();
         }
-        panic!("PostgreSQL does not start");
+        panic!("PostgreSQL does not start: {log}");
     }
 
     fn launch() -> Self {
@@ -93,7 +95,6 @@ impl Postgres {
             }
             std::thread::sleep(Duration::from_millis(30));
         }
-        eprintln!("{}", std::fs::read_to_string(self.folder.join("log")).unwrap_or_default());
         false
     }
 

@@ -1,5 +1,6 @@
 //! The store, on both databases: every test here runs on SQLite and on PostgreSQL.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+#![allow(unreachable_pub)]
 
 #[path = "../common/databases.rs"]
 mod databases;

@@ -2,9 +2,9 @@
 
 use crate::databases::both;
 use crate::world::*;
-use embargod::report::*;
 use embargod::store::*;
 use jiff::Timestamp;
+use std::slice::from_ref;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -138,20 +138,20 @@ async fn a_late_write_of_a_frozen_gateway_is_fenced() {
         let now = later(now, 1);
         let old = store.claim(&frozen, RowKind::ALL, now, MINUTE, 1).await.unwrap();
         let after = later(now, 61);
-        assert_eq!(store.mark_sending(&frozen, &old, after).await.unwrap(), [id.clone()], "its lease is over");
+        assert_eq!(store.mark_sending(&frozen, &old, after).await.unwrap(), from_ref(&id), "its lease is over");
         let new = store.claim(&successor, RowKind::ALL, after, MINUTE, 1).await.unwrap();
         assert!(new[0].fence > old[0].fence);
-        assert_eq!(store.settle_rows(&frozen, &[old[0].met(Outcome::Sent)], after).await.unwrap(), [id.clone()]);
-        assert_eq!(store.renew_lease(&frozen, &old, after, MINUTE).await.unwrap(), [id.clone()]);
+        assert_eq!(store.settle_rows(&frozen, &[old[0].met(Outcome::Sent)], after).await.unwrap(), from_ref(&id));
+        assert_eq!(store.renew_lease(&frozen, &old, after, MINUTE).await.unwrap(), from_ref(&id));
         assert_eq!(store.row(&id).await.unwrap().unwrap().state, RowState::Pending, "{}", empty.name);
         assert!(store.renew_lease(&successor, &new, after, 2 * MINUTE).await.unwrap().is_empty());
         assert_eq!(store.row(&id).await.unwrap().unwrap().leased_until, Some(later(after, 120)));
         // The same process after its lease was freed and taken again: the fence tells the two claims apart.
         store.free_leases(Some(&successor), after, MINUTE).await.unwrap();
         let again = store.claim(&successor, RowKind::ALL, after, MINUTE, 1).await.unwrap();
-        assert_eq!(store.settle_rows(&successor, &[new[0].met(Outcome::Sent)], after).await.unwrap(), [id.clone()]);
+        assert_eq!(store.settle_rows(&successor, &[new[0].met(Outcome::Sent)], after).await.unwrap(), from_ref(&id));
         assert!(store.settle_rows(&successor, &[again[0].met(Outcome::Sent)], after).await.unwrap().is_empty());
-        assert_eq!(store.settle_rows(&successor, &[again[0].met(Outcome::Sent)], after).await.unwrap(), [id]);
+        assert_eq!(store.settle_rows(&successor, &[again[0].met(Outcome::Sent)], after).await.unwrap(), from_ref(&id));
     }
 }
 
@@ -183,7 +183,7 @@ async fn held_rows_are_let_go_by_reason_or_recipient_and_dropped_with_the_member
         store.drop_for_recipient(&vault.address_digest("alice"), "left-the-team", now).await.unwrap();
         let lost = store.mark_sending(&me, &claims, now).await.unwrap();
         let alices = claims.iter().find(|claim| claim.row.recipient == Some(vault.address_digest("alice"))).unwrap();
-        assert_eq!(lost, [alices.row.id.clone()]);
+        assert_eq!(lost, from_ref(&alices.row.id));
     }
 }
 
@@ -201,7 +201,7 @@ async fn an_admin_retries_and_drops_rows_but_none_that_is_finished() {
         assert!(change(&store, async |tx| tx.retry_row(&id, now).await).await);
         let claim = store.claim(&me, RowKind::ALL, now, MINUTE, 1).await.unwrap().remove(0);
         assert!(change(&store, async |tx| tx.drop_row(&id, "by-admin", now).await).await);
-        assert_eq!(store.settle_rows(&me, &[claim.met(Outcome::Sent)], now).await.unwrap(), [id.clone()]);
+        assert_eq!(store.settle_rows(&me, &[claim.met(Outcome::Sent)], now).await.unwrap(), from_ref(&id));
         assert_eq!(store.row(&id).await.unwrap().unwrap().state, RowState::Dropped);
         assert!(!change(&store, async |tx| tx.drop_row(&id, "by-admin", now).await).await);
         assert!(!change(&store, async |tx| tx.retry_row(&id, now).await).await);
