@@ -346,6 +346,14 @@ impl DecryptionHelper for Helper<'_, '_, '_> {
                 }
             }
         }
+        // Made for a key of ours that this build cannot compute with.
+        unsupported |= !named
+            && opener.keys().any(|gateway| {
+                let mut ours = gateway.cert.keys().filter(|key| !key.key().pk_algo().is_supported());
+                ours.any(|key| {
+                    pkesks.iter().any(|pkesk| pkesk.recipient().is_some_and(|to| to.aliases(key.key().key_handle())))
+                })
+            });
         let refusal = if unsupported {
             Refusal::Unsupported
         } else if named {

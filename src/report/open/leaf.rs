@@ -210,10 +210,10 @@ impl Walk<'_, '_> {
             size: payload.len(),
             encrypted: true,
         });
-        let start = self.units;
+        let start = self.units.len();
         self.unit(inner);
         if !frame.forwarded {
-            self.collect(signatures, start..self.units, true);
+            self.collect(signatures, start..self.units.len(), true);
         }
         let disposition = disposition(name.as_deref());
         self.pieces.push(Piece::Made(Label::Decrypted, made(media, &disposition, &payload)));
@@ -231,7 +231,7 @@ impl Walk<'_, '_> {
 
     /// An OpenPGP message that is signed (or only packed), not encrypted: shown, and never as encrypted.
     pub(super) fn signed_only(&mut self, frame: Frame<'_>, entity: &Entity, message: Message) -> Step {
-        let start = self.units;
+        let start = self.units.len();
         let Message { payload, signatures } = message;
         self.unit(frame);
         let charset = inline_charset(&payload, None, entity.parameter("charset"));
@@ -240,7 +240,7 @@ impl Walk<'_, '_> {
             self.plain_text(frame, entity, &payload, Some(&charset));
         }
         if !frame.forwarded {
-            self.collect(signatures, start..self.units, frame.inside);
+            self.collect(signatures, start..self.units.len(), frame.inside);
         }
         let media =
             if is_text { format!("text/plain; charset={charset}") } else { "application/octet-stream".to_owned() };
@@ -282,8 +282,11 @@ impl Walk<'_, '_> {
                 self.pending(readings, frame.inside, covers.clone());
             }
         }
+        if !announced {
+            self.warnings.insert(Warning::RepairedStructure);
+        }
         // Without a signature in it, it is something else under a false name, and is shown.
-        announced && (!is_blank(&decoded)).then(|| sniff(&decoded)) != Some(Sniffed::Other)
+        is_blank(&decoded) || sniff(&decoded) != Sniffed::Other
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) struct Entity {
     pub name: Option<String>,
     /// Whether it has any Content-* or MIME-Version field.
     pub has_mime_fields: bool,
-    /// Whether it has any header field at all.
-    pub has_fields: bool,
+    /// Whether it has header fields of a mail (Subject and the like), not just of a part.
+    pub has_mail_fields: bool,
     pub children: Vec<Entity>,
 }
 
@@ -173,7 +173,7 @@ fn parse_as(
         attachment: false,
         name: None,
         has_mime_fields: false,
-        has_fields: false,
+        has_mail_fields: false,
         children: Vec::new(),
     };
     entity.take_fields(slice.get(..header).unwrap_or_default());
@@ -198,8 +198,8 @@ impl Entity {
         let Some(message) = read_fields(block) else { return };
         let mut name = None;
         for header in message.headers() {
-            self.has_fields = true;
             self.has_mime_fields |= is_mime_field(header);
+            self.has_mail_fields |= !is_mime_field(header);
             match (&header.name, &header.value) {
                 // The first of several counts, as in mail programs; a later one is an attempt to be read differently.
                 (HeaderName::ContentType, HeaderValue::ContentType(value)) if self.content_type.is_none() => {
