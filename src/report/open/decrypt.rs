@@ -385,7 +385,8 @@ fn refusal_for(error: &anyhow::Error, state: &State) -> Refusal {
             | Error::UnsupportedCompressionAlgorithm(_)
             | Error::UnsupportedPacketType(_)
             | Error::UnsupportedPublicKeyAlgorithm(_)
-            | Error::UnsupportedHashAlgorithm(_),
+            | Error::UnsupportedHashAlgorithm(_)
+            | Error::PolicyViolation(..),
         ) => Refusal::Unsupported,
         Some(Error::ManipulatedMessage) => Refusal::IntegrityFailed,
         // With the session key found, what follows must be intact: a change in it is most often met as nonsense before the
@@ -395,7 +396,3 @@ fn refusal_for(error: &anyhow::Error, state: &State) -> Refusal {
         _ => Refusal::Malformed,
     }
 }
-
-#[cfg(test)]
-#[path = "decrypt_tests.rs"]
-mod tests;

@@ -303,4 +303,13 @@ fn distinct_references(references: impl Iterator<Item = String>) -> Vec<String> 
     let mut seen = BTreeSet::new();
     references.filter(|id| seen.insert(id.clone())).take(MAX_REFERENCES).collect()
 }
+
 #[cfg(test)]
+#[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
+mod signature_tests;

@@ -55,8 +55,9 @@ pub(super) fn lenient_policy() -> StandardPolicy<'static> {
         policy.accept_symmetric_algo(algorithm);
     }
     policy.accept_packet_tag_version(Tag::Signature, 3);
-    // Tag 9 is refused by name where packets are read.
+    // Both are refused by name where packets are read.
     policy.accept_packet_tag(Tag::SED);
+    policy.accept_packet_tag(Tag::AED);
     policy
 }
 
@@ -360,7 +361,3 @@ fn judge_with<'k>(
     }
     SignatureStatus::Good
 }
-
-#[cfg(test)]
-#[path = "verify_tests.rs"]
-mod tests;
