@@ -146,6 +146,7 @@ fn layers_recipients_parts_and_time_are_bounded() {
     let late = Limits { max_time: Duration::ZERO, ..Limits::default() };
     let late = open_with(&world.ring, &late, &encrypted_report(&making()));
     assert_eq!(late.refusal, Some(Refusal::TooSlow));
+    assert_eq!(late.encryption, Encryption::Complete);
 }
 
 #[test]

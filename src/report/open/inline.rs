@@ -37,7 +37,7 @@ impl Walk<'_, '_> {
         if !entity.media.starts_with("text/plain") && !entity.media.starts_with("application/") {
             // Calendars, enriched text and the like: shown, not read, unless there is a message in it.
             if dearmor::blocks(bytes, 1).is_empty() {
-                if !is_blank(bytes) && !super::protect::is_header_part(entity) {
+                if !is_blank(bytes) {
                     self.shown_part(frame, entity);
                 }
                 return Ok(());

@@ -104,7 +104,11 @@ impl Walk<'_, '_> {
             Sniffed::Armored(Kind::Message) => {
                 let (decoded, _) = entity.decoded(frame.bytes);
                 match dearmor::first(&decoded, Kind::Message) {
-                    Some(found) => self.message(frame, entity, &found.data, true),
+                    Some(found) => {
+                        self.message(frame, entity, &found.data, true)?;
+                        self.around_message(frame, &decoded);
+                        Ok(())
+                    }
                     None => {
                         self.refused(frame, entity, Refusal::Malformed);
                         Ok(())
@@ -119,7 +123,7 @@ impl Walk<'_, '_> {
                 self.message(frame, entity, &decoded, sure)
             }
             Sniffed::Armored(Kind::Signature) | Sniffed::BinarySignature
-                if entity.media == "application/pgp-signature" =>
+                if entity.media == "application/pgp-signature" && is_only_signature(&entity.decoded(frame.bytes).0) =>
             {
                 self.list_part(frame, entity, false);
                 Ok(())
@@ -141,6 +145,16 @@ impl Walk<'_, '_> {
                 self.shown_part(frame, entity);
                 Ok(())
             }
+        }
+    }
+
+    /// Text that somebody put around the armor of an encrypted part: shown apart, like any text beside it.
+    fn around_message(&mut self, frame: Frame<'_>, decoded: &[u8]) {
+        let around = dearmor::around(decoded, Kind::Message);
+        if self.cipher && !frame.inside && !is_blank(&around) {
+            self.unit(frame);
+            let media = format!("text/plain; charset={}", inline_charset(&around, None, None));
+            self.pieces.push(Piece::Made(Label::Unencrypted, made(&media, "", &around)));
         }
     }
 
@@ -286,7 +300,15 @@ impl Walk<'_, '_> {
             self.warnings.insert(Warning::RepairedStructure);
         }
         // Without a signature in it, it is something else under a false name, and is shown.
-        is_blank(&decoded) || sniff(&decoded) != Sniffed::Other
+        is_blank(&decoded) || is_only_signature(&decoded)
+    }
+}
+
+/// Whether a signature part holds nothing to read beside the signature.
+fn is_only_signature(decoded: &[u8]) -> bool {
+    match sniff(decoded) {
+        Sniffed::Armored(Kind::Signature) => is_blank(&dearmor::around(decoded, Kind::Signature)),
+        sniffed => sniffed == Sniffed::BinarySignature,
     }
 }
 

@@ -12,7 +12,7 @@ use super::text::harmless_name;
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{ContentType, Header, HeaderName, HeaderValue, Message, MessageParser};
+use mail_parser::{ContentType, Header, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
 use std::borrow::Cow;
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -115,6 +115,14 @@ impl std::ops::Deref for Decoded<'_> {
 /// Reads a header block.
 pub(super) fn read_fields(block: &[u8]) -> Option<Message<'_>> {
     MessageParser::new().parse_headers(block)
+}
+
+/// Whether the mail's own header says that it is encrypted, for mails that are not taken apart.
+pub(super) fn announces_encryption(mail: &[u8]) -> bool {
+    let length = header_length(mail, usize::MAX).unwrap_or_default().min(1024 * 1024);
+    let fields = read_fields(mail.get(..length).unwrap_or_default());
+    let media = fields.as_ref().and_then(|fields| fields.content_type());
+    media.is_some_and(|media| media.ctype() == "multipart" && media.subtype() == Some("encrypted"))
 }
 
 /// Whether a payload begins with a header block that has MIME fields.

@@ -78,15 +78,17 @@ pub fn open(mail: &Plaintext, request: &OpenRequest<'_>) -> Opened {
         Err(refusal) => (Fields::default(), Err(*refusal)),
     };
     if let Err(refusal) = result {
-        walk.forget(refusal);
+        walk.forget(refusal, mime::announces_encryption(bytes));
     }
     walk.finish(bytes, root.as_ref().ok(), outer, request)
 }
 
 impl Walk<'_, '_> {
     /// A bound was met: the mail is refused as a whole, and nothing that was opened is used.
-    fn forget(&mut self, refusal: Refusal) {
+    fn forget(&mut self, refusal: Refusal, announced: bool) {
         self.refusal = Some(refusal);
+        self.cipher |= announced;
+        self.units.clear();
         self.pieces.clear();
         self.texts.clear();
         self.signatures.clear();
@@ -304,6 +306,7 @@ fn distinct_references(references: impl Iterator<Item = String>) -> Vec<String> 
     references.filter(|id| seen.insert(id.clone())).take(MAX_REFERENCES).collect()
 }
 
+#[cfg(test)]
 #[cfg(test)]
 #[cfg(test)]
 mod fixture_tests;

@@ -239,8 +239,11 @@ fn what_servers_do_to_encrypted_mail_is_repaired() {
         assert_eq!(opened.encryption, Encryption::Complete, "{shape}");
         assert_eq!(opened.statuses(), [SignatureStatus::Good], "{shape}");
     }
-    assert!(opened(&mixed(&exchange)).refusal.is_none());
-    assert!(opened(&mixed(&attached)).warns(Warning::RepairedStructure));
+    for repaired in [&exchange[..], &swapped, &attached] {
+        assert!(opened(&mixed(repaired)).warns(Warning::RepairedStructure));
+    }
+    let hollow = opened(&mixed(&[control, part("Content-Type: application/octet-stream", b"gone\r\n")]));
+    assert_eq!(hollow.refusal, Some(Refusal::NoCiphertext), "it says that a part is encrypted, and none is");
 
     // The delimiter was lost on the way.
     let broken = String::from_utf8(encrypted_report(&to_gateway())).unwrap().replace("boundary=\"outer\"", "");
@@ -349,4 +352,22 @@ fn plain_mail_is_kept_as_it_is_without_its_transport_fields() {
     assert_eq!(opened.subject_case.unwrap().to_string(), "KATA-2026-0007");
     let main = opened.sections[0].entity.expose_text();
     assert!(main.starts_with("MIME-Version: 1.0\r\nContent-Type:") && !main.contains("X-Internal"));
+}
+
+#[test]
+fn text_hidden_in_parts_that_hold_only_armor_is_shown_and_counts_against_a_signature() {
+    let armored = [b"click here: evil.example\n".as_slice(), &to_gateway().armored(REPORT)].concat();
+    let opened_mail = opened(&mail("bob@reporters.example", "...", &pgp_mime(&armored)));
+    assert_eq!(opened_mail.labels(), [Label::Main, Label::Unencrypted]);
+    assert_eq!(opened_mail.encryption, Encryption::Partial);
+
+    let gpg = Gpg::new(&[&world().bob]);
+    let content = "Content-Type: text/plain\r\n\r\nwords\r\n";
+    let signature = String::from_utf8(gpg.run(&["--armor", "--detach-sign"], content.as_bytes())).unwrap();
+    let signed = format!(
+        "Content-Type: multipart/signed; protocol=\"application/pgp-signature\"; boundary=s\r\n\r\n--s\r\n{content}\r\n--s\r\n\
+         Content-Type: application/pgp-signature\r\n\r\nan unsigned lie\r\n{signature}\r\n--s--\r\n"
+    );
+    let opened_mail = opened(&mail("bob@reporters.example", "x", signed.as_bytes()));
+    assert_eq!(opened_mail.statuses(), [SignatureStatus::Partial]);
 }

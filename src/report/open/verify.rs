@@ -127,9 +127,12 @@ fn read_detached(signature: &[u8], content: impl Read + Send + Sync, max: usize)
     collector.found
 }
 
+/// The text of a block with cleartext signatures, and the signatures, nothing for each that cannot be read.
+type Cleartext = (Zeroizing<Vec<u8>>, Vec<Option<Signature>>);
+
 /// Opens a block with the cleartext signature framework (RFC 9580 section 7): its text and its signatures. Nothing if it
 /// cannot be read.
-pub(super) fn cleartext(block: &[u8], max: usize) -> Option<(Zeroizing<Vec<u8>>, Vec<Option<Signature>>)> {
+pub(super) fn cleartext(block: &[u8], max: usize) -> Option<Cleartext> {
     let policy = lenient_policy();
     let mut collector = Collector { max, ..Collector::default() };
     let mut text = Zeroizing::new(Vec::with_capacity(block.len()));

@@ -138,6 +138,10 @@ impl<'o, 'a> Walk<'o, 'a> {
         let (before, refused, messages) = (self.pieces.len(), self.refusal, self.opener.messages);
         let inner = Frame { announced, ..frame };
         children.iter().try_for_each(|child| self.entity(inner, child))?;
+        if announced && self.opener.messages > messages {
+            // Outside of multipart/encrypted only a server puts such a pair.
+            self.warnings.insert(Warning::RepairedStructure);
+        }
         if announced && self.opener.messages == messages && self.refusal == refused {
             // It says that the next part is encrypted, and none is.
             self.cipher = true;
@@ -204,12 +208,13 @@ impl<'o, 'a> Walk<'o, 'a> {
         let mut root = mime::parse(&payload, 0..payload.len(), frame.layer, &mut self.bounds)?;
         let bare = !root.has_mime_fields;
         if !bare && as_main && !frame.forwarded {
-            let found = protect::read(&payload, &root, true);
+            let mut found = protect::read(&payload, &root, true);
+            let keys = found.as_mut().map(|found| std::mem::take(&mut found.fields.autocrypt));
+            self.autocrypt(&keys.unwrap_or_default(), Place::AutocryptInside);
             let better = found.as_ref().is_some_and(|found| found.marked);
             if better || self.protected.as_ref().is_none_or(|known| !known.marked && !known.encrypted) {
                 self.protected = found.or(self.protected.take());
             }
-            self.autocrypt_inside();
         }
         if bare {
             // Text without header fields: nothing of it is a header, whatever it looks like.
@@ -322,11 +327,6 @@ impl<'o, 'a> Walk<'o, 'a> {
             }
             self.enclosed.extend(certs::read_autocrypt(value).map(|cert| Enclosed { cert, place }));
         }
-    }
-
-    fn autocrypt_inside(&mut self) {
-        let values = self.protected.as_mut().map(|found| std::mem::take(&mut found.fields.autocrypt));
-        self.autocrypt(&values.unwrap_or_default(), Place::AutocryptInside);
     }
 }
 
