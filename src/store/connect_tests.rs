@@ -2,7 +2,7 @@ use super::*;
 
 async fn setting(connection: &mut AnyConnection, name: &'static str) -> String {
     let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(connection).await.unwrap();
-    let number: Result<i64, _> = sqlx::Row::try_get(&row, 0);
+    let number = sqlx::Row::try_get::<i64, _>(&row, 0);
     number.map_or_else(|_| sqlx::Row::get::<String, _>(&row, 0), |number| number.to_string())
 }
 

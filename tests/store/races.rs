@@ -114,6 +114,10 @@ async fn the_audit_chain_and_the_case_numbers_have_no_gap_under_concurrent_write
                         tx.insert_case(&new_case(&vault, &case, now)).await.unwrap();
                         tx.audit(&vault, now, "case-opened", &case.to_string()).await.unwrap();
                         tx.commit().await.unwrap();
+                        // Here nothing but the log's own turn keeps the writers apart.
+                        let mut tx = store.begin().await.unwrap();
+                        tx.audit(&vault, now, "contact-shown", &case.to_string()).await.unwrap();
+                        tx.commit().await.unwrap();
                     }
                 })
             })
@@ -122,7 +126,7 @@ async fn the_audit_chain_and_the_case_numbers_have_no_gap_under_concurrent_write
             task.await.unwrap();
         }
         let store = &stores[0];
-        assert_eq!(store.verify_audit(&vault).await.unwrap(), AuditVerdict::Intact { entries: 45 }, "{}", empty.name);
+        assert_eq!(store.verify_audit(&vault).await.unwrap(), AuditVerdict::Intact { entries: 90 }, "{}", empty.name);
         let mut serials: Vec<_> = store.cases().await.unwrap().iter().map(|case| case.id.serial()).collect();
         serials.sort();
         assert_eq!(serials, (1..=45).collect::<Vec<_>>());
