@@ -98,7 +98,10 @@ impl<'a> Opener<'a> {
         }
         self.messages += 1;
         let mut state = State { layers: layer, ..State::default() };
-        let result = self.read(data, &mut state);
+        // Sequoia unwinds on some messages that end too early (an encrypted data packet shorter than its own prefix), so that
+        // a stranger could stop the gateway with one mail. Nothing of a message that did this is used.
+        let read = std::panic::AssertUnwindSafe(|| self.read(data, &mut state));
+        let result = std::panic::catch_unwind(read).unwrap_or_else(|_| Err(anyhow::anyhow!("the parser gave up")));
         // Kept even if the message failed later on: the stored mail must fail in the same way when it is opened again.
         self.sessions.append(&mut state.sessions);
         match result {

@@ -211,3 +211,16 @@ fn session_keys_open_a_stored_mail_again_without_any_secret_key() {
     assert_eq!(again.warnings, first.warnings);
     assert_eq!(again.session_keys.len(), 2);
 }
+
+#[test]
+fn a_message_that_ends_within_its_first_octets_stops_nothing() {
+    let split = packets(&making().binary(CANARY));
+    let (sessions, data): (Vec<_>, Vec<_>) = split.into_iter().partition(|(tag, _)| *tag == 1);
+    let head: Vec<u8> = sessions.iter().flat_map(|(tag, body)| packet(*tag, body)).collect();
+    for length in 1..60 {
+        let short = [head.clone(), packet(18, &data[0].1[..length])].concat();
+        let opened = opened(&encrypted_mail(&short));
+        assert!(opened.refusal.is_some(), "{length}");
+        assert_nothing_got_out(&opened);
+    }
+}

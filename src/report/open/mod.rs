@@ -72,7 +72,9 @@ pub fn open(mail: &Plaintext, request: &OpenRequest<'_>) -> Opened {
             walk.autocrypt(&outer.autocrypt, Place::AutocryptInClear);
             walk.protected = protect::read(bytes, root, false).filter(|found| found.marked);
             let frame = Frame { bytes, inside: false, layer: 0, forwarded: false, announced: false };
-            let result = walk.entity(frame, root);
+            // A fault in a parser must cost one mail, not the gateway.
+            let whole = std::panic::AssertUnwindSafe(|| walk.entity(frame, root));
+            let result = std::panic::catch_unwind(whole).unwrap_or(Err(Refusal::Malformed));
             (outer, result)
         }
         Err(refusal) => (Fields::default(), Err(*refusal)),
@@ -306,6 +308,7 @@ fn distinct_references(references: impl Iterator<Item = String>) -> Vec<String> 
     references.filter(|id| seen.insert(id.clone())).take(MAX_REFERENCES).collect()
 }
 
+#[cfg(test)]
 #[cfg(test)]
 #[cfg(test)]
 #[cfg(test)]
