@@ -61,6 +61,9 @@ impl Situation<'_> {
         if matches!(self.outer.sender, Sender::Several(_)) {
             decision.warnings.insert(Warning::SeveralFrom);
         }
+        if imitates_statement(&self.opened.text.expose_text()) {
+            decision.warnings.insert(Warning::ForgedStatement);
+        }
         decision
     }
 
@@ -305,6 +308,29 @@ impl Situation<'_> {
             CaseChoice::Join(_) | CaseChoice::None => AcknowledgedNumber::Fresh,
         }
     }
+}
+
+/// Whether the text has lines of the form of the gateway's own statement: three different names of it at line starts, where
+/// nobody but the gateway writes them so.
+fn imitates_statement(text: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "Case",
+        "Kind",
+        "Author",
+        "Received",
+        "Encryption",
+        "Signature",
+        "Reporter",
+        "Original-Recipients",
+        "Advisory",
+        "Warning",
+    ];
+    let found: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start().split_once(':'))
+        .filter_map(|(name, _)| NAMES.iter().find(|known| known.eq_ignore_ascii_case(name.trim())).copied())
+        .collect();
+    found.len() >= 3
 }
 
 /// Whether the first line that is not empty begins like a command.

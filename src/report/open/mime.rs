@@ -387,7 +387,7 @@ fn decode_onto(text: &[u8], out: &mut Vec<u8>) -> bool {
     written.is_ok()
 }
 
-/// The Content-* fields (and MIME-Version) of a header block, byte for byte, with the empty line.
+/// The Content-* fields of a header block, byte for byte, with the empty line.
 pub(super) fn mime_fields(block: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     let (mut at, mut keep) = (0, false);
@@ -400,7 +400,7 @@ pub(super) fn mime_fields(block: &[u8]) -> Vec<u8> {
         if !matches!(line.first(), Some(b' ' | b'\t')) {
             let name: Cow<'_, str> = String::from_utf8_lossy(line.get(..line.len().min(16)).unwrap_or_default());
             let name = name.to_ascii_lowercase();
-            keep = name.starts_with("content-") || name.starts_with("mime-version");
+            keep = name.starts_with("content-");
         }
         if keep {
             kept.extend_from_slice(line);
