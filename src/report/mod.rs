@@ -45,7 +45,7 @@ pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
 };
 pub use limits::Limits;
-pub use open::{CaseKey, OpenRequest, open};
+pub use open::{OpenRequest, open};
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
 pub use outer::{Dmarc, Nature, Outer, Recipients};
 pub use outgoing::OutgoingMail;
