@@ -219,11 +219,11 @@ fn known_keys(team: &Team, section: &str) -> Vec<String> {
 fn every_key_of_the_configuration_is_documented_with_what_it_is_for() {
     let team = Team::new();
     let text = page("docs/configuration.md");
+    let row = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
     for section in ["team", "store", "gateway_keys", "members", "mailbox", "outgoing", "advisories", "intake", "limits"]
     {
         let heading = Regex::new(&format!(r"(?ms)^## `\[+{section}\]+`\n(.*?)(?:^## |\z)")).unwrap();
         let part = heading.captures(&text).unwrap_or_else(|| panic!("no heading for [{section}]"))[1].to_owned();
-        let row = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
         let rows: BTreeSet<_> = row.captures_iter(&part).map(|found| found[1].to_owned()).collect();
         let mut known: BTreeSet<_> = known_keys(&team, section).into_iter().collect();
         if section == "outgoing" {
