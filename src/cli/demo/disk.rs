@@ -29,12 +29,11 @@ pub(super) fn search(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result
     }
     screen.table(&table)?;
     screen.say(&format!(
-        "{} in there, {}, {} sent and {} received were searched for words of the reports and of the reporter, as they \
-         are, in hexadecimal and in base64. The number of those that hold them:",
-        plural(state.len(), "file", "files"),
+        "These, {}, {} sent and {} received were searched for words of the reports and of the reporter, as they are, in \
+         hexadecimal and in base64. The number of files that hold them:",
         plural(drafts.len(), "draft", "drafts"),
-        plural(outbox.len(), "mail", "mails"),
-        plural(inbox.len(), "mail", "mails"),
+        plural(mails(&outbox), "mail", "mails"),
+        plural(mails(&inbox), "mail", "mails"),
     ))?;
     let mut table = Table::new(["  ", "LOOKED FOR", "STATE/", "DRAFTS/", "OUTBOX/", "INBOX/"]);
     for wanted in wanted(folder) {
@@ -96,6 +95,13 @@ fn wanted(folder: &Folder) -> Vec<Wanted> {
         hidden(&reporter.cert.fingerprint().to_hex(), "the fingerprint of the reporter's key"),
     ];
     letters.into_iter().chain(people).collect()
+}
+
+/// How many of the files in Maildirs are mails.
+fn mails(files: &Files) -> usize {
+    let is_mail =
+        |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("new") || folder.ends_with("cur"));
+    files.iter().filter(|(path, _)| is_mail(path)).count()
 }
 
 /// In how many files a text stands.

@@ -70,7 +70,7 @@ pub(super) fn report(screen: &mut Screen<'_>, folder: &Folder, first: &str, thre
     let taken = redacted.matches("[redacted: ").count();
     ensure!(taken > 0, "surprise: nothing was taken out of the report");
     screen.say(&format!("The report as {member} reads it (-), and as it stands in drafts/{case}.json (+):"))?;
-    screen.quote(&format!("  summary: {}\n\n", text(&draft, "summary")))?;
+    screen.quote(&format!("  summary: {}\n", text(&draft, "summary")))?;
     for (sign, line) in changes(original, redacted) {
         let tone = match sign {
             '-' => Some(Tone::Bad),

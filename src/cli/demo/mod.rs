@@ -74,11 +74,7 @@ fn set_up(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<()> {
     let more = folder.members.len() - first.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let each = if folder.members.len() == 1 { "with an OpenPGP key" } else { "each with an OpenPGP key of their own" };
-    screen.say(&format!(
-        "Inside, the {}: {}{more}, each with an OpenPGP key of their own.",
-        TEAM.0,
-        first.join(", ")
-    ))?;
+    screen.say(&format!("Inside, the {}: {}{more}, {each}.", TEAM.0, first.join(", ")))?;
     screen
         .say(&format!("Outside, somebody who found flaws: {}, {}.", folder.reporter.name, folder.reporter.address))?;
     screen.say(&format!("Between them the gateway at {} with a new key:", TEAM.1))?;

@@ -69,15 +69,16 @@ pub(super) fn gateway_runs(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::
     for letter in FIRST_ROUND {
         let opened = &find(&copies, letter)?.opened;
         let signature = opened.says("Signature");
+        let draft = opened.says("Advisory");
         let cells = [
             String::from("  "),
             opened.says("Case"),
             letter.kind.to_owned(),
             opened.says("Encryption"),
             signature.split(';').next().unwrap_or_default().to_owned(),
-            opened.says("Advisory"),
+            draft.split(':').next().unwrap_or_default().to_owned(),
         ];
-        table.tinted_row(cells.map(|cell| (None, cell)));
+        table.row(cells);
     }
     screen.table(&table)?;
     let archive = super::folder::contents(&folder.path.join("inbox/.Archive/cur"))?.len();
