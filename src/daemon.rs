@@ -10,7 +10,7 @@ use crate::steps::{self, StepError};
 use crate::store::lock::DaemonLock;
 use crate::store::{Fence, Mode, Store};
 use anyhow::Context;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -40,13 +40,15 @@ pub struct Running {
 /// When any of it fails; nothing has been changed then but the store's schema.
 pub async fn start(file: &Path, secrets: &Secrets) -> anyhow::Result<Running> {
     let config = Config::load(file)?;
+    // Every key is read before anything is made or locked: a mistake in the configuration changes nothing.
+    let keyring = crate::config::load_keyring(&config, secrets)?;
     let state = config.store.state.clone();
     make_folder(&state)?;
     make_folder(&config.spool())?;
     let shared = matches!(config.store.database, crate::config::Database::Postgres(_));
     let lock = if shared { None } else { Some(DaemonLock::acquire(&state)?) };
     let store = Store::open(&config.store.database, Mode::Migrate).await?;
-    let gateway = Gateway::assemble(config, secrets, store).await?;
+    let gateway = Gateway::assemble(config, keyring, store).await?;
     if !shared {
         // The lock says that nobody else works here: whatever is claimed was claimed by a process that is gone.
         let now = gateway.store.now().await?;
@@ -141,7 +143,7 @@ impl Running {
     }
 }
 
-async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &PathBuf, secrets: &Secrets) {
+async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Secrets) {
     let current = sender.borrow().clone();
     let result = match Config::load(file) {
         Ok(config) => current.reload(config, secrets).await,

@@ -9,24 +9,14 @@
 use super::super::limits::Limits;
 use super::super::verdict::Refusal;
 use super::text::harmless_name;
-use base64::Engine;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{ContentType, Header, HeaderName, HeaderValue, Message, MessageParser};
+use super::transfer::{Decoded, Transfer, decode};
+use mail_parser::{ContentType, Header, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
 use std::borrow::Cow;
 use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// Longest boundary that is looked for; RFC 2046 allows 70 characters.
 const MAX_BOUNDARY: usize = 256;
-
-/// How a body is encoded for transfer (RFC 2045 section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transfer {
-    Identity,
-    Base64,
-    QuotedPrintable,
-}
 
 /// One MIME entity: where it lies, and what its fields say.
 pub(super) struct Entity {
@@ -43,8 +33,8 @@ pub(super) struct Entity {
     pub name: Option<String>,
     /// Whether it has any Content-* or MIME-Version field.
     pub has_mime_fields: bool,
-    /// Whether it has any header field at all.
-    pub has_fields: bool,
+    /// Whether it has header fields of a mail (Subject and the like), not just of a part.
+    pub has_mail_fields: bool,
     pub children: Vec<Entity>,
 }
 
@@ -96,25 +86,17 @@ impl Entity {
     }
 }
 
-/// Decoded octets: borrowed where no decoding was needed, else overwritten when dropped.
-pub(super) enum Decoded<'b> {
-    Borrowed(&'b [u8]),
-    Owned(Zeroizing<Vec<u8>>),
-}
-
-impl std::ops::Deref for Decoded<'_> {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-        }
-    }
-}
-
 /// Reads a header block.
 pub(super) fn read_fields(block: &[u8]) -> Option<Message<'_>> {
     MessageParser::new().parse_headers(block)
+}
+
+/// Whether the mail's own header says that it is encrypted, for mails that are not taken apart.
+pub(super) fn announces_encryption(mail: &[u8]) -> bool {
+    let length = header_length(mail, usize::MAX).unwrap_or_default().min(1024 * 1024);
+    let fields = read_fields(mail.get(..length).unwrap_or_default());
+    let media = fields.as_ref().and_then(|fields| fields.content_type());
+    media.is_some_and(|media| media.ctype() == "multipart" && media.subtype() == Some("encrypted"))
 }
 
 /// Whether a payload begins with a header block that has MIME fields.
@@ -173,7 +155,7 @@ fn parse_as(
         attachment: false,
         name: None,
         has_mime_fields: false,
-        has_fields: false,
+        has_mail_fields: false,
         children: Vec::new(),
     };
     entity.take_fields(slice.get(..header).unwrap_or_default());
@@ -198,8 +180,8 @@ impl Entity {
         let Some(message) = read_fields(block) else { return };
         let mut name = None;
         for header in message.headers() {
-            self.has_fields = true;
             self.has_mime_fields |= is_mime_field(header);
+            self.has_mail_fields |= !is_mime_field(header);
             match (&header.name, &header.value) {
                 // The first of several counts, as in mail programs; a later one is an attempt to be read differently.
                 (HeaderName::ContentType, HeaderValue::ContentType(value)) if self.content_type.is_none() => {
@@ -321,65 +303,7 @@ fn end_before(bytes: &[u8], start: usize, delimiter: usize) -> usize {
     start + trim_line(part).len()
 }
 
-fn decode(body: &[u8], transfer: Transfer) -> (Decoded<'_>, bool) {
-    match transfer {
-        Transfer::Identity => (Decoded::Borrowed(body), true),
-        Transfer::QuotedPrintable => match quoted_printable_decode(body) {
-            Some(decoded) => (Decoded::Owned(Zeroizing::new(decoded)), true),
-            None => (Decoded::Borrowed(body), false),
-        },
-        Transfer::Base64 => {
-            let (decoded, clean) = base64_lenient(body);
-            (Decoded::Owned(decoded), clean)
-        }
-    }
-}
-
-/// Padding and left-over bits are the sender's business; what matters is what comes out.
-pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Decodes base64, other characters skipped (RFC 2045 section 6.8); the flag says whether it was clean.
-pub(super) fn base64_lenient(text: &[u8]) -> (Zeroizing<Vec<u8>>, bool) {
-    let mut out = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
-    let mut clean = true;
-    let mut group = Zeroizing::new(Vec::with_capacity(4096));
-    let mut ended = false;
-    for chunk in text.chunks(4096) {
-        for &byte in chunk {
-            match byte {
-                b'=' => ended = true,
-                byte if byte.is_ascii_whitespace() => {}
-                _ if ended => clean = false,
-                byte if byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/' => group.push(byte),
-                _ => clean = false,
-            }
-        }
-        let whole = group.len() / 4 * 4;
-        clean &= decode_onto(group.get(..whole).unwrap_or_default(), &mut out);
-        group.drain(..whole);
-    }
-    if group.len() == 1 {
-        clean = false;
-    } else {
-        clean &= decode_onto(&group, &mut out);
-    }
-    (out, clean)
-}
-
-fn decode_onto(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let at = out.len();
-    out.resize(at + text.len() / 4 * 3 + 3, 0);
-    let written = out.get_mut(at..).map_or(Ok(0), |space| BASE64.decode_slice(text, space));
-    out.truncate(at + *written.as_ref().unwrap_or(&0));
-    written.is_ok()
-}
-
-/// The Content-* fields (and MIME-Version) of a header block, byte for byte, with the empty line.
+/// The Content-* fields of a header block, byte for byte, with the empty line.
 pub(super) fn mime_fields(block: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     let (mut at, mut keep) = (0, false);
@@ -392,7 +316,7 @@ pub(super) fn mime_fields(block: &[u8]) -> Vec<u8> {
         if !matches!(line.first(), Some(b' ' | b'\t')) {
             let name: Cow<'_, str> = String::from_utf8_lossy(line.get(..line.len().min(16)).unwrap_or_default());
             let name = name.to_ascii_lowercase();
-            keep = name.starts_with("content-") || name.starts_with("mime-version");
+            keep = name.starts_with("content-");
         }
         if keep {
             kept.extend_from_slice(line);
