@@ -40,10 +40,10 @@ pub(super) struct Arguments {
 /// # Errors
 /// When the folder cannot be used, the gateway fails, or a surprise.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let folder = Folder::make(arguments.dir.as_deref(), usize::from(arguments.members))?;
     let mut screen = Screen::new(out);
     screen.title("embargod demo: how a vulnerability report reaches each member of a team, and nobody else")?;
     screen.say("Everything happens on this machine, without a network, among people who do not exist.")?;
-    let folder = Folder::make(arguments.dir.as_deref(), usize::from(arguments.members))?;
     screen.say("All of it is kept in")?;
     screen.command(&folder.path.display().to_string())?;
     tour(&mut screen, &folder)
