@@ -1,8 +1,8 @@
 use super::*;
+use crate::report::keys_fixture_tests::*;
 use crate::report::opened::SessionKeyRecord;
 use crate::report::policy::{CopyTo, Known, decide};
 use crate::report::secret::ReporterContact;
-use crate::report::test_keys::*;
 use crate::report::{Outer, SignatureStatus};
 
 #[test]

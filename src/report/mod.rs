@@ -14,6 +14,8 @@ mod drafting;
 mod facts;
 mod inspection;
 mod keyring;
+#[cfg(test)]
+mod keys_fixture_tests;
 mod limits;
 mod open;
 mod opened;
@@ -28,8 +30,6 @@ mod seal;
 mod secret;
 mod statement;
 mod template;
-#[cfg(test)]
-mod test_keys;
 mod vault;
 mod verdict;
 mod wrap;

@@ -174,7 +174,7 @@ impl Statement {
             out.text("");
         }
         if let Some(refusal) = self.refusal {
-            out.text(&format!("Not all of it could be opened ({}).", refusal.word()));
+            out.text(&format!("It could not be opened, or not all of it ({}).", refusal.word()));
             out.text(refusal.advice());
             out.text("");
         }

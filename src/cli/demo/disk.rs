@@ -4,7 +4,7 @@
 //! It also looks where the texts must be found, so that a search that finds nothing proves something.
 
 use super::folder::{Folder, TEAM, contents};
-use super::letters::{CLEAR, PHONE, REPLY, SECOND, SIGNED, TAMPERED, UNSIGNED};
+use super::letters::{ATTACHED, CLEAR, PHONE, REPLY, SECOND, SIGNED, TAMPERED, UNSIGNED};
 use super::plural;
 use super::screen::Screen;
 use crate::cli::output::Table;
@@ -18,8 +18,9 @@ type Files = Vec<(PathBuf, Vec<u8>)>;
 /// Lists what the gateway keeps, and searches it.
 pub(super) fn search(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<()> {
     screen.section("What lies on disk")?;
-    let [state, drafts, inbox] = ["state", "drafts", "inbox"].map(|name| contents(&folder.path.join(name)));
-    let (state, drafts, inbox) = (state?, drafts?, inbox?);
+    let places = ["state", "drafts", "outbox", "inbox"].map(|name| contents(&folder.path.join(name)));
+    let [state, drafts, outbox, inbox] = places;
+    let (state, drafts, outbox, inbox) = (state?, drafts?, outbox?, inbox?);
     screen.say("All that the gateway remembers:")?;
     let mut table = Table::new(["  ", "FILE", "OCTETS"]);
     for (path, bytes) in &state {
@@ -28,48 +29,79 @@ pub(super) fn search(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result
     }
     screen.table(&table)?;
     screen.say(&format!(
-        "{} and {} were searched for words of the reports and of the reporter, as they are, in hexadecimal and in \
-         base64. In the mailbox the same search must find what came in clear.",
-        plural(state.len(), "file") + " of state/",
-        plural(drafts.len(), "draft"),
+        "These, {}, {} sent and {} received were searched for words of the reports and of the reporter, as they are, in \
+         hexadecimal and in base64. The number of files that hold them:",
+        plural(drafts.len(), "draft", "drafts"),
+        plural(mails(&outbox), "mail", "mails"),
+        plural(mails(&inbox), "mail", "mails"),
     ))?;
-    let mut table = Table::new(["  ", "FILES THAT HOLD", "STATE/", "DRAFTS/", "INBOX/ (AS IT ARRIVED)"]);
-    let fingerprint = folder.reporter.cert.fingerprint().to_hex();
-    let script = "4097 descriptors";
-    // What is looked for, in how many drafts it may stand, and whether the mailbox holds it readably.
-    let wanted: [(&str, usize, bool); 11] = [
-        (SIGNED.canary, 0, false),
-        (script, 0, false),
-        (UNSIGNED.canary, 0, false),
-        (CLEAR.canary, 0, true),
-        (TAMPERED.canary, 0, false),
-        (REPLY.canary, 0, false),
-        (SECOND.canary, 1, false),
-        (&folder.reporter.name, 0, true),
-        (&folder.reporter.address, 0, true),
-        (PHONE, 0, false),
-        (&fingerprint, 0, false),
-    ];
-    for (words, in_drafts, in_clear) in wanted {
-        let [in_state, found, in_inbox] = [&state, &drafts, &inbox].map(|files| holding(files, words));
-        ensure!(in_state == 0, "surprise: {words:?} was found in {} of state/", plural(in_state, "file"));
-        ensure!(found == in_drafts, "surprise: {words:?} was found in {}", plural(found, "draft"));
-        ensure!(
-            (in_inbox > 0) == in_clear,
-            "surprise: {words:?} was found in {} of the mailbox",
-            plural(in_inbox, "mail")
-        );
-        let drafts = if in_drafts > 0 { format!("{found}, as chosen") } else { found.to_string() };
-        let shown = if words == fingerprint { "the fingerprint of Rita's key" } else { words };
-        table.row([String::from("  "), shown.to_owned(), in_state.to_string(), drafts, in_inbox.to_string()]);
+    let mut table = Table::new(["  ", "LOOKED FOR", "STATE/", "DRAFTS/", "OUTBOX/", "INBOX/"]);
+    for wanted in wanted(folder) {
+        let words = &wanted.words;
+        let [in_state, in_drafts, in_outbox, in_inbox] =
+            [&state, &drafts, &outbox, &inbox].map(|files| holding(files, words));
+        let surprise = |is_one: bool, place: &str| {
+            ensure!(!is_one, "surprise: {words:?} was looked for in {place}/, and the result is not what it should be");
+            Ok(())
+        };
+        surprise(in_state > 0, "state")?;
+        surprise(in_drafts != usize::from(wanted.in_one_draft), "drafts")?;
+        surprise((in_outbox > 0) != wanted.outside_of_answers, "outbox")?;
+        surprise((in_inbox > 0) != wanted.in_clear_mail, "inbox")?;
+        let counts = [in_state, in_drafts, in_outbox, in_inbox].map(|count| count.to_string());
+        table.row([String::from("  "), wanted.shown.to_owned()].into_iter().chain(counts));
     }
     screen.table(&table)?;
-    screen.checked("The gateway wrote nothing of a report or of its reporter that can be read without its key.")?;
+    screen.checked("state/ holds nothing of a report or its reporter that can be read without the gateway's key.")?;
+    screen.checked("drafts/ holds what the team chose to put there with content = \"report\", and no more.")?;
     screen.say(
-        "Beyond its reach, and yours to guard: the mailbox with the mails as they came, and the outside of answers to \
-         the reporter (outbox/).",
+        "What no gateway can seal is yours to guard: the mails as they came (inbox/), and whom an answer goes to (outbox/).",
     )?;
     Ok(())
+}
+
+/// Something to look for.
+struct Wanted {
+    words: String,
+    /// How it is called in the table.
+    shown: &'static str,
+    /// Whether one draft holds it, as the team chose.
+    in_one_draft: bool,
+    /// Whether it stands outside the encryption of answers to the reporter.
+    outside_of_answers: bool,
+    /// Whether mails in the mailbox hold it readably: then the search proves that it finds things.
+    in_clear_mail: bool,
+}
+
+fn wanted(folder: &Folder) -> Vec<Wanted> {
+    let hidden = |words: &str, shown: &'static str| Wanted {
+        words: words.to_owned(),
+        shown,
+        in_one_draft: false,
+        outside_of_answers: false,
+        in_clear_mail: false,
+    };
+    let letters = [&SIGNED, &UNSIGNED, &CLEAR, &TAMPERED, &REPLY, &SECOND].map(|letter| Wanted {
+        in_one_draft: letter.canary == SECOND.canary,
+        in_clear_mail: !letter.encrypted,
+        ..hidden(letter.canary, letter.canary)
+    });
+    let reporter = &folder.reporter;
+    let people = [
+        hidden(ATTACHED, ATTACHED),
+        Wanted { in_clear_mail: true, ..hidden(&reporter.name, "the reporter's name") },
+        Wanted { in_clear_mail: true, outside_of_answers: true, ..hidden(&reporter.address, "the reporter's address") },
+        hidden(PHONE, "the reporter's telephone number"),
+        hidden(&reporter.cert.fingerprint().to_hex(), "the fingerprint of the reporter's key"),
+    ];
+    letters.into_iter().chain(people).collect()
+}
+
+/// How many of the files in Maildirs are mails.
+fn mails(files: &Files) -> usize {
+    let is_mail =
+        |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("new") || folder.ends_with("cur"));
+    files.iter().filter(|(path, _)| is_mail(path)).count()
 }
 
 /// In how many files a text stands.
@@ -108,7 +140,7 @@ pub(super) fn next(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<(
     let member = folder.first_member()?;
     let file = member.file_name();
     screen.section("Look around")?;
-    screen.say("Everything that was shown is true of the files that lie in")?;
+    screen.say("All that was shown lies in")?;
     screen.command(&format!("cd {}", shell_word(&folder.path.display().to_string())))?;
     screen.say(&format!(
         "There, open {}'s copy of the first report with GnuPG, in a key ring of its own:",
@@ -116,7 +148,7 @@ pub(super) fn next(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<(
     ))?;
     screen
         .command(&format!("export GNUPGHOME=$(mktemp -d); gpg -q --import people/*.asc; gpg -d people/{file}.eml"))?;
-    screen.say("Run the gateway again, and ask it (README.txt says how to send it a mail of your own):")?;
+    screen.say("Run the gateway again, and ask it (README.txt tells how to send it a mail of your own):")?;
     for command in ["run --once", "status", "cases list"] {
         screen.command(&format!("embargod --config embargod.toml {command}"))?;
     }
@@ -131,3 +163,7 @@ fn shell_word(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
     if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

@@ -22,9 +22,9 @@ pub(super) fn stub(screen: &mut Screen<'_>, folder: &Folder, case: &str) -> anyh
     ensure!(whole.contains("CWE-787"), "surprise: the checked fields of the report are missing in the draft");
     screen.say(&format!("drafts/{case}.json is what GitHub's call \"create a draft advisory\" would get. In it:"))?;
     screen.quote(&format!("summary: {}", text(&draft, "summary")))?;
-    screen.quote("description:")?;
-    screen.quote(&indented(&text(&draft, "description")))?;
-    screen.quote(&format!("and for GitHub's own fields: {}, {}", draft["cwe_ids"], draft["cvss_vector_string"]))?;
+    screen.quote(&format!("description:\n{}", text(&draft, "description")))?;
+    let field = |name: &str| draft.get(name).map(ToString::to_string).unwrap_or_default();
+    screen.quote(&format!("cwe_ids: {}\ncvss_vector_string: {}", field("cwe_ids"), field("cvss_vector_string")))?;
     screen.checked("Only fields with a checked form left the report: component, versions, CVSS, CWE.")?;
     screen.checked("No sentence of it is there, no subject, no name, no address.")?;
     Ok(())
@@ -42,7 +42,7 @@ pub(super) fn report(screen: &mut Screen<'_>, folder: &Folder, first: &str, thre
         "surprise: the gateway did not do what was expected with two more mails: {counts:?}"
     );
     screen.say(
-        "The team changes that one line of embargod.toml. Rita answers the acknowledgement, and sends another signed \
+        "The team changes that one line of embargod.toml. Rita then answers the acknowledgement, and sends another signed \
          and encrypted report. The gateway runs again.",
     )?;
     let copies = Copies::open(folder, folder.first_member()?)?;
@@ -53,7 +53,7 @@ pub(super) fn report(screen: &mut Screen<'_>, folder: &Folder, first: &str, thre
         "surprise: the reply came into {} as {kind}, not into {first}",
         reply.opened.says("Case")
     );
-    screen.checked(&format!("Rita's answer reached the members in the case it belongs to, {first} ({kind})."))?;
+    screen.checked(&format!("Rita's answer reached the members in the case it belongs to, {first}."))?;
     let second = copies.of(&SECOND)?;
     let (case, member) = (second.opened.says("Case"), &folder.first_member()?.name);
     let texts = second.opened.texts();
@@ -66,11 +66,12 @@ pub(super) fn report(screen: &mut Screen<'_>, folder: &Folder, first: &str, thre
     }
     let description = text(&draft, "description");
     let redacted = fenced(&description).context("surprise: the draft holds no text of the report; is it a stub?")?;
-    ensure!(redacted.contains(SECOND.canary), "surprise: the draft does not hold the text of the report");
+    let finding = SECOND.text.split("\n\n").nth(1).unwrap_or(SECOND.canary);
+    ensure!(redacted.contains(finding), "surprise: the draft does not hold the finding as it was written");
     let taken = redacted.matches("[redacted: ").count();
     ensure!(taken > 0, "surprise: nothing was taken out of the report");
-    screen.say(&format!("summary: {}", text(&draft, "summary")))?;
     screen.say(&format!("The report as {member} reads it (-), and as it stands in drafts/{case}.json (+):"))?;
+    screen.quote(&format!("  summary: {}\n", text(&draft, "summary")))?;
     for (sign, line) in changes(original, redacted) {
         let tone = match sign {
             '-' => Some(Tone::Bad),
@@ -80,8 +81,8 @@ pub(super) fn report(screen: &mut Screen<'_>, folder: &Folder, first: &str, thre
         screen.quote_in(tone, &format!("{sign} {line}"))?;
     }
     screen.checked(&format!(
-        "{} taken out, each marked [redacted: ...]; the finding itself is left as it was written.",
-        if taken == 1 { "One thing was".to_owned() } else { format!("{} were", plural(taken, "thing")) }
+        "Taken out in {}, and said so; the finding is as it was written.",
+        plural(taken, "place", "places")
     ))?;
     screen.checked("Name, address, page and telephone number of the reporter: none of them stands in the draft.")?;
     Ok(())
@@ -89,10 +90,6 @@ pub(super) fn report(screen: &mut Screen<'_>, folder: &Folder, first: &str, thre
 
 fn text(draft: &serde_json::Value, name: &str) -> String {
     draft.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 /// What stands in the code fence of a description.
@@ -103,25 +100,47 @@ fn fenced(description: &str) -> Option<&str> {
     Some(inside)
 }
 
-/// The lines of both texts in order: `-` only in the first, `+` only in the second, a space in both.
+/// The lines of both texts in order: `-` only in the first, `+` only in the second, a space in both (the longest common
+/// subsequence).
 fn changes<'a>(before: &'a str, after: &'a str) -> Vec<(char, &'a str)> {
-    let mut new: Vec<&str> = after.trim_end().lines().collect();
-    new.reverse();
-    let mut lines = Vec::new();
-    for old in before.trim_end().lines() {
-        let same = new.iter().rposition(|line| line.trim_end() == old.trim_end());
-        // An empty line proves no more than that there is one; it is taken up where it comes next.
-        let same = same.filter(|place| !old.trim().is_empty() || place + 1 == new.len());
-        match same {
-            Some(place) => {
-                let added = new.split_off(place + 1);
-                lines.extend(added.into_iter().rev().map(|line| ('+', line)));
-                new.pop();
-                lines.push((' ', old));
+    let old: Vec<&str> = before.trim_end().lines().map(str::trim_end).collect();
+    let new: Vec<&str> = after.trim_end().lines().map(str::trim_end).collect();
+    // The longest common subsequence of what follows a place in each.
+    let mut longest = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
+    let at =
+        |longest: &[Vec<usize>], i: usize, j: usize| longest.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0);
+    for (i, line) in old.iter().enumerate().rev() {
+        for (j, other) in new.iter().enumerate().rev() {
+            let best = if line == other {
+                at(&longest, i + 1, j + 1) + 1
+            } else {
+                at(&longest, i + 1, j).max(at(&longest, i, j + 1))
+            };
+            if let Some(cell) = longest.get_mut(i).and_then(|row| row.get_mut(j)) {
+                *cell = best;
             }
-            None => lines.push(('-', old)),
         }
     }
-    lines.extend(new.into_iter().rev().map(|line| ('+', line)));
-    lines
+    let (mut lines, mut i, mut j) = (Vec::new(), 0, 0);
+    loop {
+        match (old.get(i), new.get(j)) {
+            (Some(line), Some(other)) if line == other => {
+                lines.push((' ', *line));
+                (i, j) = (i + 1, j + 1);
+            }
+            (Some(line), other) if other.is_none() || at(&longest, i + 1, j) >= at(&longest, i, j + 1) => {
+                lines.push(('-', *line));
+                i += 1;
+            }
+            (_, Some(other)) => {
+                lines.push(('+', *other));
+                j += 1;
+            }
+            (_, None) => return lines,
+        }
+    }
 }
+
+#[cfg(test)]
+#[path = "drafts_tests.rs"]
+mod tests;

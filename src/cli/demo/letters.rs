@@ -1,7 +1,7 @@
 //! The mails of the demo, as a reporter's mail program writes them: PGP/MIME (RFC 3156) or in clear.
 //!
-//! Security: made-up texts about a made-up product. The last octets of one message are changed on purpose, to show what
-//! becomes of mail that was tampered with.
+//! Security: made-up texts about a made-up product. One bit of one message is turned over on purpose, to show what becomes of
+//! mail that was tampered with.
 
 use super::people::{self, Person};
 use base64::Engine;
@@ -38,6 +38,9 @@ const PLAIN: Letter = Letter {
     tampered: false,
     autocrypt: false,
 };
+
+/// Words of the attachment of [`SIGNED`].
+pub(super) const ATTACHED: &str = "Queues 4097 descriptors";
 
 /// How the telephone number of the demo's reporter is written.
 pub(super) const PHONE: &str = "+1 202 555 0143";
@@ -106,6 +109,7 @@ pub(super) const SECOND: Letter = Letter {
     canary: "leads out of the image cache",
     encrypted: true,
     signed: true,
+    autocrypt: true,
     ..PLAIN
 };
 
@@ -148,11 +152,10 @@ impl Letter {
         }
         raw.extend_from_slice(b"MIME-Version: 1.0\r\n");
         if !self.encrypted {
-            raw.extend(self.entity("").into_bytes());
+            raw.extend(self.inside().into_bytes());
             return Ok(Written { raw, armored: None });
         }
-        let entity = self.entity(&format!("Subject: {}\r\n", self.subject));
-        let mut message = people::encrypt(to, self.signed.then_some(from), entity.as_bytes())?;
+        let mut message = people::encrypt(to, self.signed.then_some(from), self.inside().as_bytes())?;
         if self.tampered {
             // One bit in the last quarter, which is ciphertext.
             let at = message.len() - message.len() / 4;
@@ -173,19 +176,26 @@ impl Letter {
         Ok(Written { raw, armored: Some(armored) })
     }
 
-    /// Text and attachment as a MIME entity; `subject` stands in its header (protected headers, version 1).
-    fn entity(&self, subject: &str) -> String {
-        let protected = if subject.is_empty() { "" } else { "; protected-headers=\"v1\"" };
+    /// What is encrypted: text and attachment as a MIME entity, the subject in its header, as Thunderbird writes it (protected
+    /// headers, version 1, on a multipart/mixed). In a mail in clear just the text.
+    pub(super) fn inside(&self) -> String {
         let text = self.text.replace('\n', "\r\n");
-        let Some((name, content)) = self.attachment else {
-            return format!("{subject}Content-Type: text/plain; charset=utf-8{protected}\r\n\r\n{text}");
-        };
-        let content = base64::engine::general_purpose::STANDARD.encode(content);
+        let text = format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}");
+        if !self.encrypted {
+            return text;
+        }
+        let attachment = self.attachment.map(|(name, content)| {
+            let content = base64::engine::general_purpose::STANDARD.encode(content);
+            format!(
+                "--inner\r\nContent-Type: text/x-shellscript; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\
+                 Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n{content}\r\n"
+            )
+        });
         format!(
-            "{subject}Content-Type: multipart/mixed; boundary=\"inner\"{protected}\r\n\r\n\
-             --inner\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n\
-             --inner\r\nContent-Type: text/x-shellscript; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\
-             Content-Disposition: attachment; filename=\"{name}\"\r\n\r\n{content}\r\n--inner--\r\n"
+            "Subject: {}\r\nContent-Type: multipart/mixed; boundary=\"inner\"; protected-headers=\"v1\"\r\n\r\n\
+             --inner\r\n{text}\r\n{}--inner--\r\n",
+            self.subject,
+            attachment.unwrap_or_default()
         )
     }
 }

@@ -40,10 +40,10 @@ pub(super) struct Arguments {
 /// # Errors
 /// When the folder cannot be used, the gateway fails, or a surprise.
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let folder = Folder::make(arguments.dir.as_deref(), usize::from(arguments.members))?;
     let mut screen = Screen::new(out);
     screen.title("embargod demo: how a vulnerability report reaches each member of a team, and nobody else")?;
     screen.say("Everything happens on this machine, without a network, among people who do not exist.")?;
-    let folder = Folder::make(arguments.dir.as_deref(), usize::from(arguments.members))?;
     screen.say("All of it is kept in")?;
     screen.command(&folder.path.display().to_string())?;
     tour(&mut screen, &folder)
@@ -73,11 +73,8 @@ fn set_up(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<()> {
     let first: Vec<_> = folder.members.iter().take(5).map(|member| member.name.as_str()).collect();
     let more = folder.members.len() - first.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    screen.say(&format!(
-        "Inside, the {}: {}{more}, each with an OpenPGP key of their own.",
-        TEAM.0,
-        first.join(", ")
-    ))?;
+    let each = if folder.members.len() == 1 { "with an OpenPGP key" } else { "each with an OpenPGP key of their own" };
+    screen.say(&format!("Inside, the {}: {}{more}, {each}.", TEAM.0, first.join(", ")))?;
     screen
         .say(&format!("Outside, somebody who found flaws: {}, {}.", folder.reporter.name, folder.reporter.address))?;
     screen.say(&format!("Between them the gateway at {} with a new key:", TEAM.1))?;
@@ -93,7 +90,7 @@ fn set_up(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<()> {
         }
     }
     if members > 1 {
-        shown.push_str(&format!("... and {} for the other members\n", plural(members - 1, "such table")));
+        shown.push_str(&format!("... and {} like this one\n", plural(members - 1, "table", "tables")));
     }
     screen.quote(&shown)?;
     Ok(())
@@ -145,8 +142,8 @@ impl Copies {
 }
 
 /// `1 mail`, `2 mails`.
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The header section of a mail, with the long value of Autocrypt cut short.
@@ -170,3 +167,7 @@ fn header(raw: &[u8]) -> String {
 fn holds(raw: &[u8], words: &str) -> bool {
     disk::found_in(raw, words)
 }
+
+#[cfg(test)]
+#[path = "demo_tests.rs"]
+mod tests;

@@ -17,7 +17,7 @@ pub(super) const FIRST_ROUND: [&Letter; 4] = [&SIGNED, &UNSIGNED, &CLEAR, &TAMPE
 /// The reporter sends four mails; returns the last one's armored message.
 pub(super) fn arrive(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<String> {
     screen.section("Four mails arrive")?;
-    screen.say("Rita's mail program puts them into the team's mailbox, the Maildir inbox/:")?;
+    screen.say("Rita writes them, and a mail server puts them into the team's mailbox, the Maildir inbox/:")?;
     let mut table = Table::new(["  ", "THE MAIL IS", "SUBJECT OUTSIDE", "WHO READS IT ON THE WAY"]);
     let (mut first, mut last) = (Vec::new(), None);
     for (index, letter) in FIRST_ROUND.into_iter().enumerate() {
@@ -54,36 +54,40 @@ pub(super) fn gateway_runs(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::
     let count = |what: &str| counts.get(what).copied().unwrap_or(0);
     let members = folder.members.len();
     ensure!(
-        count("received") == 4 && count("copies") == 4 * members && count("acknowledgements") == 4,
+        count("received") == 4
+            && count("drafts") == 2
+            && count("copies") == 4 * members
+            && count("acknowledgements") == 4,
         "surprise: the gateway did not do what was expected: {counts:?}"
     );
     screen.say(&format!(
         "It took in {}, gave each a case number, and sent {} to the members and {} to the reporter. It opened {}.",
-        plural(count("received"), "mail"),
-        plural(count("copies"), "encrypted copy").replace("copys", "copies"),
-        plural(count("acknowledgements"), "acknowledgement"),
-        plural(count("drafts"), "draft advisory").replace("advisorys", "advisories"),
+        plural(count("received"), "mail", "mails"),
+        plural(count("copies"), "encrypted copy", "encrypted copies"),
+        plural(count("acknowledgements"), "acknowledgement", "acknowledgements"),
+        plural(count("drafts"), "draft advisory", "draft advisories"),
     ))?;
     let copies = Copies::open(folder, folder.first_member()?)?;
     let mut table = Table::new(["  ", "CASE", "THE MAIL WAS", "ENCRYPTION", "SIGNATURE", "DRAFT"]);
     for letter in FIRST_ROUND {
         let opened = &find(&copies, letter)?.opened;
         let signature = opened.says("Signature");
+        let draft = opened.says("Advisory");
         let cells = [
             String::from("  "),
             opened.says("Case"),
             letter.kind.to_owned(),
             opened.says("Encryption"),
             signature.split(';').next().unwrap_or_default().to_owned(),
-            opened.says("Advisory"),
+            draft.split(':').next().unwrap_or_default().to_owned(),
         ];
-        table.tinted_row(cells.map(|cell| (None, cell)));
+        table.row(cells);
     }
     screen.table(&table)?;
     let archive = super::folder::contents(&folder.path.join("inbox/.Archive/cur"))?.len();
     let waiting = super::folder::contents(&folder.path.join("inbox/new"))?.len();
     ensure!(archive == 4 && waiting == 0, "surprise: {archive} mails in the archive, {waiting} in the mailbox");
-    screen.checked("All four were stored durably first, and only then moved to the mailbox's folder Archive.")?;
+    screen.checked("None waits in the mailbox any more: all four were moved to its folder Archive.")?;
     Ok(copies)
 }
 
@@ -111,7 +115,7 @@ pub(super) fn copy(screen: &mut Screen<'_>, folder: &Folder, copies: &Copies) ->
         bail!("surprise: a copy holds {} texts instead of statement and report", texts.len());
     };
     screen.quote(statement)?;
-    screen.say("Then the report, octet for octet as it was written:")?;
+    screen.say("Then follows the report, octet for octet as it was encrypted:")?;
     screen.quote_in(Some(Tone::Strong), report)?;
     each_member(screen, folder)
 }
@@ -123,10 +127,10 @@ fn each_member(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<()> {
         let copies = Copies::open(folder, member)?;
         ensure!(copies.0.len() == 4, "surprise: {} has {} copies instead of 4", member.name, copies.0.len());
         let copy = copies.of(&SIGNED)?;
-        let (name, script) = SIGNED.attachment.context("the first report has an attachment")?;
         ensure!(
-            copy.opened.shows(SIGNED.text.trim_end())
-                && copy.opened.attachment(name).as_deref() == Some(script.as_bytes()),
+            memchr::memmem::find(&copy.opened.payload, SIGNED.inside().as_bytes()).is_some()
+                && copy.opened.attachment("crash.sh").as_deref()
+                    == SIGNED.attachment.map(|(_, script)| script.as_bytes()),
             "surprise: {}'s copy does not hold the report as it was written",
             member.name
         );
@@ -153,7 +157,7 @@ fn each_member(screen: &mut Screen<'_>, folder: &Folder) -> anyhow::Result<()> {
     ))?;
     screen.checked(&format!(
         "Nobody else opens it: {} with other members' keys and the reporter's failed.",
-        plural(tries, "attempt")
+        plural(tries, "attempt", "attempts")
     ))?;
     Ok(())
 }
@@ -163,17 +167,18 @@ pub(super) fn outside(screen: &mut Screen<'_>, folder: &Folder, copies: &Copies)
     screen.section("The same copy, as the mail servers on its way see it")?;
     let copy = copies.of(&SIGNED)?;
     let member = folder.first_member()?;
+    screen.say(&format!("The header of the mail to {}, before the encrypted part:", member.name))?;
     screen.quote(&header(&copy.raw))?;
     for words in identity(folder).iter().map(String::as_str).chain([SIGNED.canary, SIGNED.subject, "crash.sh"]) {
         ensure!(!holds(&copy.raw, words), "surprise: {words:?} stands outside the encryption of a copy");
     }
-    let case = copy.opened.says("Case");
-    ensure!(header(&copy.raw).contains(&case), "surprise: the case number does not stand in the header");
-    screen.checked(&format!(
-        "The case number {case} is all it tells: no subject, nothing of the report, nothing of the reporter. Not even {} \
-         is named; only the envelope says whom it is for.",
-        member.name
-    ))?;
+    let (case, head) = (copy.opened.says("Case"), header(&copy.raw).to_lowercase());
+    ensure!(head.contains(&case.to_lowercase()), "surprise: the case number does not stand in the header");
+    let named = [&member.name, &member.address].iter().any(|words| head.contains(&words.to_lowercase()));
+    ensure!(!named, "surprise: a member is named in the header of a copy");
+    screen.checked(&format!("Of the report it tells the case number, {case}: no subject, no word of the content."))?;
+    screen.checked("Of the reporter it tells nothing: no name, no address, no header of the mail that came in.")?;
+    screen.checked(&format!("Not even {} is named in it; only the envelope says whom it is for.", member.name))?;
     Ok(())
 }
 
@@ -208,8 +213,8 @@ pub(super) fn acknowledgement(screen: &mut Screen<'_>, folder: &Folder) -> anyho
     );
     screen.say("An automatic answer, opened with Rita's key:")?;
     screen.quote(&opened.statement())?;
-    screen.checked("It is signed by the gateway, and encrypted, since Rita's first mail offered a key (Autocrypt).")?;
-    screen.checked("The other three are signed and in clear. No answer repeats a word of a report.")?;
+    screen.checked("Signed by the gateway, and encrypted, since Rita's first mail offered a key (Autocrypt).")?;
+    screen.checked("The other three mails were answered in clear. None of the four repeats a report.")?;
     let parsed = MessageParser::default().parse(raw.as_slice()).context("surprise: an answer is no mail")?;
     let id = parsed.message_id().context("surprise: an answer has no Message-ID")?;
     Ok(format!("<{id}>"))
@@ -233,8 +238,10 @@ pub(super) fn weaker(screen: &mut Screen<'_>, folder: &Folder, copies: &Copies) 
             lines.filter(|line| line.split_once(": ").is_some_and(|(name, _)| shown.contains(&name))).collect();
         screen.quote(&lines.join("\n"))?;
         let text = opened.texts().get(1).cloned().unwrap_or_default();
-        screen.quote_in(Some(Tone::Strong), &text)?;
-        screen.blank()?;
+        screen.quote_in(Some(Tone::Strong), &format!("\n{text}"))?;
+        if letter.encrypted {
+            screen.blank()?;
+        }
     }
     for member in &folder.members {
         let copies = Copies::open(folder, member)?;
@@ -244,7 +251,9 @@ pub(super) fn weaker(screen: &mut Screen<'_>, folder: &Folder, copies: &Copies) 
         }
     }
     screen.checked("Each member has both, encrypted, even the one that came in clear.")?;
-    screen.checked("What came in clear opens no draft, unless the team sets open_for = \"all\".")?;
+    let draft = folder.path.join("drafts").join(format!("{}.json", copies.of(&CLEAR)?.opened.says("Case")));
+    ensure!(!draft.exists(), "surprise: a mail that came in clear opened a draft");
+    screen.checked("What came in clear opened no draft; it would with open_for = \"all\".")?;
     Ok(())
 }
 
@@ -268,6 +277,6 @@ pub(super) fn tampered(screen: &mut Screen<'_>, folder: &Folder, copies: &Copies
         ensure!(copy.opened.shows(line), "surprise: the changed report is not enclosed as it came");
     }
     screen.checked("No part of its content is shown to anybody, not even what was left unchanged.")?;
-    screen.checked("It is not lost: the mail as it came is enclosed in each member's copy, and has a case number.")?;
+    screen.checked("It is not lost: each member's copy encloses the mail as it came, and it has a case number.")?;
     Ok(())
 }

@@ -61,7 +61,7 @@ impl<'a> Screen<'a> {
 
     /// The same in the colour of a tone.
     pub(super) fn quote_in(&mut self, tone: Option<Tone>, text: &str) -> io::Result<()> {
-        for line in text.trim_end().lines() {
+        for line in text.trim_end_matches('\n').split('\n') {
             self.lines("    | ", tone, line)?;
         }
         Ok(())
@@ -79,9 +79,11 @@ impl<'a> Screen<'a> {
 
     fn lines(&mut self, before: &str, tone: Option<Tone>, text: &str) -> io::Result<()> {
         for line in wrapped(text, WIDTH - before.len()) {
+            let line = line.trim_end();
             match tone {
-                Some(tone) => writeln!(self.out, "{before}{}", output::tinted(tone, &line))?,
-                None => writeln!(self.out, "{before}{}", output::harmless(&line))?,
+                _ if line.is_empty() => writeln!(self.out, "{}", before.trim_end())?,
+                Some(tone) => writeln!(self.out, "{before}{}", output::tinted(tone, line))?,
+                None => writeln!(self.out, "{before}{}", output::harmless(line))?,
             }
         }
         Ok(())
@@ -118,3 +120,7 @@ fn pieces(word: &str, width: usize) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
     if letters.is_empty() { vec![String::new()] } else { letters.chunks(width).map(|c| c.iter().collect()).collect() }
 }
+
+#[cfg(test)]
+#[path = "screen_tests.rs"]
+mod tests;

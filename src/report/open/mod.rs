@@ -15,6 +15,8 @@ mod leaf;
 mod mime;
 mod protect;
 mod text;
+mod timed;
+mod transfer;
 mod verify;
 mod walk;
 
