@@ -85,7 +85,7 @@ impl Running {
         if !role.is_held() {
             tracing::warn!("another gateway takes in the mail of this store now; only the outbox is worked on here");
         }
-        for inbox in gateway.inboxes.iter().filter(|_| role.is_held()) {
+        for inbox in gateway.inboxes.iter().filter(|inbox| role.is_held() || !inbox.is_shared()) {
             match steps::receive::receive(gateway, inbox.as_ref()).await {
                 Ok(round) => progress("received", round.taken),
                 // The other inboxes and the outbox go on; the error decides how the run ends.
@@ -203,13 +203,11 @@ async fn intake_loop(
 ) {
     while !end.is_cancelled() {
         let current = gateway.borrow_and_update().clone();
-        if role.is_held() {
-            for inbox in &current.inboxes {
-                match steps::receive::receive(&current, inbox.as_ref()).await {
-                    Ok(round) if round.taken > 0 => bells.sort.notify_one(),
-                    Ok(_) => {}
-                    Err(error) => complain("mail could not be taken in; it stays where it is", &error),
-                }
+        for inbox in current.inboxes.iter().filter(|inbox| role.is_held() || !inbox.is_shared()) {
+            match steps::receive::receive(&current, inbox.as_ref()).await {
+                Ok(round) if round.taken > 0 => bells.sort.notify_one(),
+                Ok(_) => {}
+                Err(error) => complain("mail could not be taken in; it stays where it is", &error),
             }
         }
         tokio::select! {

@@ -53,6 +53,10 @@ pub trait Inbox: Send + Sync {
     fn done<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>>;
     /// Takes a mail off the list of which only the beginning is durable here: like `done`, but the mail is never deleted.
     fn keep<'a>(&'a self, found: &'a Found) -> Answer<'a, Result<(), PortError>>;
+    /// Whether every gateway of a shared store sees the same mail here; a spool is each machine's own.
+    fn is_shared(&self) -> bool {
+        true
+    }
     /// Returns when there may be new mail; at the latest after the adapter's own polling time.
     fn wait(&self) -> Answer<'_, ()>;
 }

@@ -88,6 +88,10 @@ impl SpoolInbox {
 }
 
 impl Inbox for SpoolInbox {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn list(&self, limit: usize) -> Answer<'_, Result<Vec<Found>, PortError>> {
         let inner = self.0.clone();
         Box::pin(blocking(move || inner.list(limit)))

@@ -185,7 +185,9 @@ pub fn generate(wish: &Generate, secrets: &Secrets, out: &mut dyn Write) -> anyh
     writeln!(out, "Secret key:  {}", secret.display())?;
     writeln!(out, "Certificate: {}", public.display())?;
     let shown = std::path::absolute(&secret)?;
-    let folder = std::path::absolute(&wish.folder)?;
+    // The folder of a bare file name is the one we are in.
+    let folder = if wish.folder.as_os_str().is_empty() { Path::new(".") } else { &wish.folder };
+    let folder = std::path::absolute(folder)?;
     let shown = shown.strip_prefix(&folder).unwrap_or(&shown);
     writeln!(
         out,
@@ -221,10 +223,7 @@ pub(super) fn public_file(secret: &Path) -> anyhow::Result<PathBuf> {
 pub(super) fn refuse_existing<'a>(files: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
     for file in files {
         if file.symlink_metadata().is_ok() {
-            bail!(
-                "{} is already there, and nothing is ever overwritten; move it away or choose another place",
-                file.display()
-            );
+            bail!("{} is already there, and nothing is ever overwritten; name another file or folder", file.display());
         }
     }
     Ok(())

@@ -15,6 +15,11 @@ pub(super) fn start(daemon: bool) {
     let standard = if daemon { LevelFilter::INFO } else { LevelFilter::WARN };
     let asked = ["EMBARGOD_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
     let filter = EnvFilter::builder().with_default_directive(standard.into()).parse_lossy(asked.unwrap_or_default());
+    // PostgreSQL's remarks at every start ("already exists, skipping") are no news to an admin.
+    let filter = match "sqlx::postgres::notice=warn".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let silenced = FilterFn::new(|metadata| {
         let target = metadata.target();
         !SILENCED.iter().any(|name| target == *name || target.starts_with(&format!("{name}::")))

@@ -98,7 +98,7 @@ async fn drop_row(context: &Context, id: &RowId, yes: bool, out: &mut dyn Write)
     let now = store.now().await?;
     let mut tx = store.begin().await?;
     if !tx.drop_row(id, "dropped-by-admin", now).await? {
-        bail!("row {id} is {} and cannot be dropped", row.state);
+        bail!("row {id} is {} already", row.state);
     }
     tx.audit(&vault, now, "row-dropped", id.as_str()).await?;
     tx.commit().await?;

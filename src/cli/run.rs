@@ -50,13 +50,10 @@ async fn what_is_left(running: &daemon::Running, out: &mut dyn Write) -> anyhow:
         }
     }
     if unopened > 0 {
-        writeln!(out, "left: {unopened} mails that could not be opened yet: tried again at the next run")?;
+        writeln!(out, "left: mails that could not be opened yet, tried again at the next run: {unopened}")?;
     }
     if refused > 0 {
-        writeln!(
-            out,
-            "left: {refused} mails that could not be taken in; they stay where they are (see the log above)"
-        )?;
+        writeln!(out, "left: mails that could not be taken in and stay where they are (see the log above): {refused}")?;
     }
     Ok(if waiting.is_empty() && unopened == 0 && refused == 0 { exit::DONE } else { exit::WORK_LEFT })
 }

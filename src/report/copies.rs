@@ -31,7 +31,7 @@ pub fn open_mail(
     let case_key = key.map(|key| &key.cert);
     let mut opened = open_with(mail, keyring, rules, case_key, &[], received);
     if truncated {
-        opened.refuse(Refusal::TooLarge, mail);
+        opened.refuse(Refusal::Oversize, mail);
     }
     opened
 }
@@ -58,8 +58,8 @@ fn open_with(
 /// The parts of a mail that go into its copies, opened again with the session keys of the first time.
 pub fn sections_of(mail: &Plaintext, facts: &Facts, keyring: &Keyring, rules: &Rules) -> Vec<Section> {
     let mut opened = open_with(mail, keyring, rules, None, &facts.session_keys, facts.received);
-    if facts.refusal == Some(Refusal::TooLarge) && opened.refusal.is_none() {
-        opened.refuse(Refusal::TooLarge, mail);
+    if facts.refusal == Some(Refusal::Oversize) {
+        opened.refuse(Refusal::Oversize, mail);
     }
     opened.sections
 }

@@ -187,6 +187,13 @@ impl Statement {
             "To answer the team: reply to this mail, encrypted to the gateway and signed",
             "with your own key. It then goes to the other members. The gateway's address is",
             &team,
+        ] {
+            out.text(line);
+        }
+        if self.kind == Kind::Notice {
+            return;
+        }
+        for line in [
             "",
             "To answer the reporter: this version of the gateway has no relay. Write",
             "yourself to the address in the line \"Reporter\" above. This shows the reporter",

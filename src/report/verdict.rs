@@ -113,6 +113,8 @@ words! {
         Unsupported => "unsupported-algorithm",
         /// S/MIME, which the gateway does not speak.
         Smime => "smime",
+        /// The mail itself is larger than the gateway accepts.
+        Oversize => "oversize",
         TooDeep => "nested-too-deep",
         TooLarge => "too-large-when-opened",
         TooManyRecipients => "too-many-recipients",
@@ -147,6 +149,9 @@ impl Refusal {
                 "It uses an algorithm that this gateway cannot do. Ask the reporter to encrypt with a common algorithm (AES, X25519 or RSA)."
             }
             Self::Smime => "It is encrypted with S/MIME. Ask the reporter to use OpenPGP with the team's key.",
+            Self::Oversize => {
+                "It is larger than this gateway accepts. Its beginning is enclosed; the whole mail was left where it arrived. Ask the reporter for a smaller one, or raise intake.max_size."
+            }
             Self::TooDeep => "It has more layers of encryption or MIME than the gateway opens.",
             Self::TooLarge => "It grows beyond the accepted size when it is opened.",
             Self::TooManyRecipients => "It is encrypted to more recipients than the gateway tries.",

@@ -72,7 +72,7 @@ pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
 }
 
 /// How long a claim holds before another gateway may take the rows over.
-pub(crate) const LEASE: Duration = Duration::from_secs(300);
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 /// How long copies wait for their draft, so that they can name it.
 pub(crate) const WAIT_FOR_DRAFT: Duration = Duration::from_secs(5);

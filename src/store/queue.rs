@@ -176,7 +176,7 @@ impl Tx {
     /// When the database refuses.
     pub async fn retry_row(&mut self, id: &RowId, now: Timestamp) -> Result<bool> {
         let changed = sqlx::query(
-            "UPDATE outbox SET state = CASE WHEN state = 'sending' THEN state ELSE 'pending' END, why = NULL, due = $1, \
+            "UPDATE outbox SET state = CASE WHEN state = 'sending' THEN state ELSE 'pending' END, why = 'by-hand', due = $1, \
              updated = $1 WHERE id = $2 AND state IN ('pending', 'sending', 'held', 'failed') \
              AND (owner IS NULL OR lease_until <= $1)",
         )
