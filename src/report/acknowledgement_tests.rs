@@ -60,6 +60,7 @@ fn a_plain_acknowledgement_says_what_was_promised_and_can_be_checked_with_gpg() 
     assert_eq!(mail.envelope_from(), None);
     assert_eq!(mail.envelope_to(), "eve@reporter.example");
     assert!(mail.bytes().is_ascii());
+    assert!(!text(mail.bytes()).contains("=0D"), "line ends are line ends, readable in the source too");
     assert!(text(mail.bytes()).split("\r\n").all(|line| line.len() <= 78 && !line.contains(['\r', '\n'])));
     assert_eq!(field(mail.bytes(), "To"), "eve@reporter.example");
     assert_eq!(field(mail.bytes(), "Subject"), "[KATA-2026-0001] Your mail was received");

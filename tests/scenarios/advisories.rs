@@ -89,11 +89,18 @@ fn beyond_the_hourly_cap_reports_still_reach_the_members_and_drafts_wait() {
     for number in 0..4 {
         world.gateway.receives(report().from(&eve).encrypted().saying(&format!("capped number {number};")));
     }
-    world.gateway.does(&["run", "--once"]);
+    world.gateway.runs_once_and_leaves_work();
     for number in 0..4 {
         world.members.each_can_read(&format!("capped number {number};"));
     }
     assert_eq!(world.drafts().len(), 2);
+
+    let capped: Vec<_> =
+        world.gateway.lists(&["queue", "list"]).into_iter().filter(|row| row["why"] == "capped").collect();
+    assert_eq!(capped.len(), 2);
+    world.gateway.does(&["queue", "retry", capped[0]["id"].as_str().unwrap()]).ends_with(0);
+    world.gateway.runs_once_and_leaves_work();
+    assert_eq!(world.drafts().len(), 3, "an admin's word lets one go, and only that one");
 }
 
 #[test]
