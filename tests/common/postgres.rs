@@ -56,7 +56,8 @@ impl Postgres {
 
     fn launch() -> Self {
         let bin = bin();
-        let folder = tempfile::Builder::new().prefix("embargod-postgres-").tempdir().unwrap().keep();
+        // Not below TMPDIR: the server runs as another user, who may neither reach nor clear away a folder in there.
+        let folder = tempfile::Builder::new().prefix("embargod-postgres-").tempdir_in("/tmp").unwrap().keep();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
         if let Some((user, group)) = other_user() {
             std::os::unix::fs::chown(&folder, Some(user), Some(group)).unwrap();
