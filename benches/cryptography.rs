@@ -16,6 +16,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use support::{KIB, MIB, People, TEAM};
 
 fn main() {
+    // Made before anything is measured.
+    assert_eq!(KEYRING.members().len(), 100);
     divan::main();
 }
 

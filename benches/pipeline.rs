@@ -137,7 +137,7 @@ impl World {
              [mailbox]\nkind = \"maildir\"\npath = \"mailbox\"\n\
              [outgoing]\nkind = \"maildir\"\npath = \"outgoing\"\n\
              [advisories]\nkind = \"directory\"\npath = \"drafts\"\ncontent = \"stub\"\n\
-             max_per_hour = 1000000\nmax_per_day = 1000000\ncomponents = [\"agent\", \"runtime\"]\n\
+             max_per_hour = 10000\nmax_per_day = 10000\ncomponents = [\"agent\", \"runtime\"]\n\
              [intake]\nplaintext = \"accept\"\n"
         );
         for (number, member) in people.members.iter().enumerate() {
