@@ -76,7 +76,8 @@ CREATE TABLE message_ids (
 CREATE TABLE outbox (
     id TEXT NOT NULL PRIMARY KEY,
     mail_id TEXT NOT NULL REFERENCES mails (id) DEFERRABLE INITIALLY DEFERRED,
-    case_id TEXT REFERENCES cases (id) DEFERRABLE INITIALLY DEFERRED,
+    -- No reference: an acknowledgement may name a number of its own that no case has.
+    case_id TEXT,
     kind TEXT NOT NULL,
     generation BIGINT NOT NULL,
     recipient TEXT NOT NULL,

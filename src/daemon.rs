@@ -40,13 +40,15 @@ pub struct Running {
 /// When any of it fails; nothing has been changed then but the store's schema.
 pub async fn start(file: &Path, secrets: &Secrets) -> anyhow::Result<Running> {
     let config = Config::load(file)?;
+    // Every key is read before anything is made or locked: a mistake in the configuration changes nothing.
+    let keyring = crate::config::load_keyring(&config, secrets)?;
     let state = config.store.state.clone();
     make_folder(&state)?;
     make_folder(&config.spool())?;
     let shared = matches!(config.store.database, crate::config::Database::Postgres(_));
     let lock = if shared { None } else { Some(DaemonLock::acquire(&state)?) };
     let store = Store::open(&config.store.database, Mode::Migrate).await?;
-    let gateway = Gateway::assemble(config, secrets, store).await?;
+    let gateway = Gateway::assemble(config, keyring, store).await?;
     if !shared {
         // The lock says that nobody else works here: whatever is claimed was claimed by a process that is gone.
         let now = gateway.store.now().await?;

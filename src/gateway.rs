@@ -33,9 +33,8 @@ impl Gateway {
     /// Puts a gateway together over an open store.
     ///
     /// # Errors
-    /// When a key cannot be read, or no configured key opens the store.
-    pub async fn assemble(config: Config, secrets: &Secrets, store: Store) -> anyhow::Result<Self> {
-        let keyring = config::load_keyring(&config, secrets)?;
+    /// When no configured key opens the store.
+    pub async fn assemble(config: Config, keyring: Keyring, store: Store) -> anyhow::Result<Self> {
         let vault = open_vault(&store, &keyring).await?;
         let owner = Owner::from_random(vault.random()?);
         Self::build(config, keyring, Arc::new(vault), store, owner)

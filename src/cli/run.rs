@@ -37,12 +37,12 @@ async fn what_is_left(running: &daemon::Running, out: &mut dyn Write) -> anyhow:
     let unopened = gateway.store.mails_waiting().await?.count;
     let refused = gateway.refused.len();
     for row in &waiting {
-        let what = format!(
-            "{} {}{}",
-            row.kind,
-            row.id,
-            row.case.as_ref().map(|case| format!(" of {case}")).unwrap_or_default()
-        );
+        let case = row.case.as_ref().map(|case| format!(" of {case}")).unwrap_or_default();
+        let member = gateway.keyring.members().iter().find(|member| {
+            row.recipient.as_ref().is_some_and(|recipient| gateway.vault.address_digest(member.address()) == *recipient)
+        });
+        let member = member.map(|member| format!(" for {}", member.name())).unwrap_or_default();
+        let what = format!("{} {}{case}{member}", row.kind, row.id);
         let why = row.why.as_deref().unwrap_or("not yet due");
         match row.state {
             RowState::Held => writeln!(out, "left: {what}: held ({why})")?,

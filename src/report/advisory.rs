@@ -74,17 +74,22 @@ pub struct BadDraft;
 /// ```
 /// nor put together:
 /// ```compile_fail
-/// fn draft(stub: embargod::report::AdvisoryDraft, text: String) -> embargod::report::AdvisoryDraft {
-///     embargod::report::AdvisoryDraft { description: text, ..stub }
-/// }
+/// fn draft(text: String) -> embargod::report::AdvisoryDraft { embargod::report::AdvisoryDraft(text) }
 /// ```
 /// nor changed:
 /// ```compile_fail
-/// fn draft(mut stub: embargod::report::AdvisoryDraft, text: String) { stub.description = text; }
+/// fn draft(mut stub: embargod::report::AdvisoryDraft, text: String) { stub.0.description = text; }
 /// ```
+/// nor read from JSON:
+/// ```compile_fail
+/// fn draft(text: &str) -> Option<embargod::report::AdvisoryDraft> { serde_json::from_str(text).ok() }
+/// ```
+pub struct AdvisoryDraft(Frozen);
+
+/// What a draft consists of; private, since whoever can deserialize it can make a draft from any text.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdvisoryDraft {
+struct Frozen {
     case: CaseId,
     marker: String,
     summary: String,
@@ -210,37 +215,37 @@ impl AdvisoryDraft {
         };
         // Strings and lists only: this cannot fail, and an empty body would be refused, not half a draft.
         let body = serde_json::to_string(&body).unwrap_or_default();
-        Self { case: case.clone(), marker: marker.0.clone(), summary, description, body }
+        Self(Frozen { case: case.clone(), marker: marker.0.clone(), summary, description, body })
     }
 
     /// The exact body of the create call.
     pub fn body_json(&self) -> String {
-        self.body.clone()
+        self.0.body.clone()
     }
 
     /// At most 1,024 code points.
     pub fn summary(&self) -> &str {
-        &self.summary
+        &self.0.summary
     }
 
     /// At most 65,535 code points; its last line is the marker.
     pub fn description(&self) -> &str {
-        &self.description
+        &self.0.description
     }
 
     /// The case it is for.
     pub fn case(&self) -> &CaseId {
-        &self.case
+        &self.0.case
     }
 
     /// By which it is found again.
     pub fn marker(&self) -> Marker {
-        Marker(self.marker.clone())
+        Marker(self.0.marker.clone())
     }
 
     /// The frozen form, to be sealed into the store ([`super::Purpose::DraftBody`]).
     pub fn to_plaintext(&self) -> Plaintext {
-        Plaintext::new(serde_json::to_vec(self).unwrap_or_default())
+        Plaintext::new(serde_json::to_vec(&self.0).unwrap_or_default())
     }
 
     /// Takes a frozen draft back; only the store's own values are fit for it.
@@ -248,13 +253,13 @@ impl AdvisoryDraft {
     /// # Errors
     /// When it is not a draft that this program froze.
     pub fn from_plaintext(frozen: &Plaintext) -> Result<Self, BadDraft> {
-        let draft: Self = serde_json::from_slice(frozen.expose()).map_err(|_| BadDraft)?;
+        let draft: Frozen = serde_json::from_slice(frozen.expose()).map_err(|_| BadDraft)?;
         let body: serde_json::Value = serde_json::from_str(&draft.body).map_err(|_| BadDraft)?;
         let same = |name: &str, value: &str| body.get(name).and_then(serde_json::Value::as_str) == Some(value);
         let whole = Marker::of_description(&draft.description).is_some_and(|marker| marker.0 == draft.marker)
             && same("summary", &draft.summary)
             && same("description", &draft.description);
-        if whole { Ok(draft) } else { Err(BadDraft) }
+        if whole { Ok(Self(draft)) } else { Err(BadDraft) }
     }
 }
 

@@ -46,7 +46,7 @@ pub fn write_acknowledgement(
         identity: place.identity,
         keyring,
         to: sender,
-        certificate: key.as_ref().map(|key| &key.0),
+        certificate: key.as_ref().map(|key| &*key.0),
         case: place.case,
         in_reply_to: outer.message_id.as_deref(),
         not_our_key: outer.recipient_keys == Recipients::Others,

@@ -133,6 +133,7 @@ fn statement(input: &CopyInput<'_>, keyring: &Keyring) -> Statement {
         Frozen::Notice(notice) => Statement {
             subject: Plaintext::from_text(&notice.subject),
             notes: notice.lines.iter().map(|line| line.clone().into()).collect(),
+            warnings: notice.warnings.clone(),
             ..bare
         },
         Frozen::Mail(facts) => Statement {

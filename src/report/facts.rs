@@ -147,12 +147,21 @@ pub struct Notice {
     pub subject: String,
     /// Lines of the text.
     pub lines: Vec<String>,
+    /// Codes that stand in its statement.
+    pub warnings: BTreeSet<Warning>,
 }
 
 impl Notice {
     /// A notice; every line is made of fixed words and values of the gateway's own.
     pub fn new(audience: Audience, case: Option<CaseId>, subject: &str, lines: Vec<String>) -> Self {
-        Self { audience, case, subject: subject.to_owned(), lines }
+        Self { audience, case, subject: subject.to_owned(), lines, warnings: BTreeSet::new() }
+    }
+
+    /// The notice with a warning code in its statement.
+    #[must_use]
+    pub fn warning(mut self, warning: Warning) -> Self {
+        self.warnings.insert(warning);
+        self
     }
 }
 

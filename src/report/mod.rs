@@ -28,6 +28,8 @@ mod seal;
 mod secret;
 mod statement;
 mod template;
+#[cfg(test)]
+mod test_keys;
 mod vault;
 mod verdict;
 mod wrap;

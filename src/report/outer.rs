@@ -38,10 +38,6 @@ pub struct Outer {
     pub(in crate::report) message_id: Option<String>,
     /// Message-IDs of In-Reply-To and References, and of what a bounce returns; at most 100.
     pub(in crate::report) references: Vec<String>,
-    /// The Date field as it stands, printable, at most 100 characters.
-    pub(in crate::report) date: Option<String>,
-    /// Addresses in To and Cc.
-    pub(in crate::report) recipients: Vec<ReporterContact>,
     /// A case number in the outer subject.
     pub(in crate::report) subject_case: Option<CaseId>,
     /// Certificates in clear: attached ones and the sender's Autocrypt field.
@@ -75,13 +71,6 @@ impl Outer {
             .collect();
         let message_id =
             header.field("Message-ID").and_then(|field| ids::message_ids(&field.text()).into_iter().next());
-        let date =
-            header.field("Date").map(|field| field.text().chars().filter(|c| !c.is_control()).take(100).collect());
-        let recipients = ["To", "Cc"]
-            .iter()
-            .flat_map(|name| header.all(name).take(5).flat_map(|field| ids::addresses(field, name)))
-            .take(200)
-            .collect();
         let list = nature::is_list(&header);
         let wants_no_answer = nature::wants_no_answer(&header);
         let dmarc = rules.authserv_id.as_deref().map(|id| authentication::dmarc(&header, id));
@@ -118,8 +107,6 @@ impl Outer {
             sender,
             message_id,
             references,
-            date,
-            recipients,
             subject_case: CaseId::find_in(&subject, &rules.case_prefix),
             certificates,
             nature,
@@ -150,6 +137,11 @@ impl Outer {
     /// Whether the key IDs of its first encrypted message are ours.
     pub fn recipient_keys(&self) -> Recipients {
         self.recipient_keys
+    }
+
+    /// The case number that its subject names, which proves nothing.
+    pub fn subject_case(&self) -> Option<&CaseId> {
+        self.subject_case.as_ref()
     }
 
     /// The keyed digest by which the same mail is known again when it arrives on another way: over its Message-ID and its

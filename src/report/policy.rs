@@ -61,6 +61,9 @@ impl Situation<'_> {
         if matches!(self.outer.sender, Sender::Several(_)) {
             decision.warnings.insert(Warning::SeveralFrom);
         }
+        if imitates_statement(&self.opened.text.expose_text()) {
+            decision.warnings.insert(Warning::ForgedStatement);
+        }
         decision
     }
 
@@ -72,10 +75,11 @@ impl Situation<'_> {
         }
         let refers = self.known.by_outer_reference.as_ref().or(self.known.by_inner_reference.as_ref());
         // A scanner's encrypted report is a report; what decrypts is the team's to judge, unless a machine answers us.
+        // What a machine sends that does not open goes to nobody: mail of ours that is sent back would multiply for ever.
         let machine = !self.decrypted() || refers.is_some();
         match self.outer.nature {
             Nature::Bounce if machine => return self.bounce(),
-            Nature::Automatic if machine => return self.automatic(),
+            Nature::Automatic if machine || self.is_from_member() => return self.automatic(),
             _ => {}
         }
         if self.outer.list && !self.outer.encrypted && !self.decrypted() {
@@ -91,6 +95,10 @@ impl Situation<'_> {
 
     fn decrypted(&self) -> bool {
         self.opened.payload_hash.is_some()
+    }
+
+    fn is_from_member(&self) -> bool {
+        self.outer.sender.all().iter().any(|c| self.keyring.member(&c.address().to_lowercase()).is_some())
     }
 
     /// A mail that is recorded without a case.
@@ -130,9 +138,8 @@ impl Situation<'_> {
     fn automatic(&self) -> Decision {
         let case = self.referenced();
         // A member's absence note answers a copy: sending it to the members would raise the next.
-        let from_member =
-            self.outer.sender.all().iter().any(|c| self.keyring.member(&c.address().to_lowercase()).is_some());
-        let copies = if case == CaseChoice::None || from_member { CopyTo::Nobody } else { CopyTo::AllMembers };
+        let copies =
+            if case == CaseChoice::None || self.is_from_member() { CopyTo::Nobody } else { CopyTo::AllMembers };
         Decision { case, ..self.set_aside(Class::Automatic, copies) }
     }
 
@@ -303,11 +310,36 @@ impl Situation<'_> {
     }
 }
 
+/// Whether the text has lines of the form of the gateway's own statement: three different names of it at line starts, where
+/// nobody but the gateway writes them so.
+fn imitates_statement(text: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "Case",
+        "Kind",
+        "Author",
+        "Received",
+        "Encryption",
+        "Signature",
+        "Reporter",
+        "Original-Recipients",
+        "Advisory",
+        "Warning",
+    ];
+    let found: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start().split_once(':'))
+        .filter_map(|(name, _)| NAMES.iter().find(|known| known.eq_ignore_ascii_case(name.trim())).copied())
+        .collect();
+    found.len() >= 3
+}
+
 /// Whether the first line that is not empty begins like a command.
 fn is_command(text: &str) -> bool {
     text.lines().map(str::trim).find(|line| !line.is_empty()).is_some_and(|line| line.starts_with('!'))
 }
 
+#[cfg(test)]
+mod test_world;
 #[cfg(test)]
 #[path = "policy/policy_tests.rs"]
 mod tests;

@@ -5,6 +5,7 @@
 //! The credited name is a person's: it is not formatted here and overwritten when dropped.
 
 use super::opened::Opened;
+use super::redaction::{is_invisible, pattern};
 use polycvss::Vector;
 use regex::Regex;
 use std::sync::LazyLock;
@@ -115,9 +116,7 @@ fn value<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
 
 /// `>= 1.0, < 1.5`: operators and versions in a list; written anew, so that nothing but the grammar's own words comes out.
 fn version_range(value: &str) -> Option<String> {
-    #[allow(clippy::unwrap_used)] // a constant pattern
-    static ITEM: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^\s*,?\s*(<=|>=|<|>|=)?\s*([vV]?[0-9][0-9A-Za-z.+-]*)").unwrap());
+    static ITEM: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*,?\s*(<=|>=|<|>|=)?\s*([vV]?[0-9][0-9A-Za-z.+-]*)"));
     let mut rest = value.trim_end_matches([' ', '\t']);
     let mut items = Vec::new();
     while !rest.is_empty() {
@@ -156,8 +155,7 @@ fn cvss_vector(value: &str) -> Option<String> {
 }
 
 fn cwe_ids(value: &str) -> Vec<String> {
-    #[allow(clippy::unwrap_used)] // a constant pattern
-    static CWE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\bCWE-[0-9]{1,5}\b").unwrap());
+    static CWE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\bCWE-[0-9]{1,5}\b"));
     let mut ids = Vec::new();
     for id in CWE.find_iter(value).map(|id| id.as_str().to_ascii_uppercase()) {
         if ids.len() < MAX_CWES && !ids.contains(&id) {
@@ -178,7 +176,7 @@ fn credit(value: &str) -> Credit {
     let is_name = !value.eq_ignore_ascii_case("none")
         && value.chars().count() <= MAX_CREDIT
         && value.chars().any(char::is_alphabetic)
-        && !value.chars().any(|c| c == '@' || c == '<' || super::redaction::is_invisible(c))
+        && !value.chars().any(|c| c == '@' || c == '<' || is_invisible(c))
         && value.chars().filter(|c| c.is_numeric()).count() < 7;
     if is_name { Credit::Name(Zeroizing::new(value.to_owned())) } else { Credit::No }
 }

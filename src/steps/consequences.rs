@@ -8,8 +8,8 @@ use super::judge::{Judged, acknowledged_digest};
 use super::{StepError, WAIT_FOR_DRAFT, later};
 use crate::gateway::Gateway;
 use crate::report::{
-    Acknowledge, AcknowledgedNumber, AdvisoryIntent, AnswerKey, CaseChoice, CaseId, CopyTo, Decision, Digest, Known,
-    Lookup, Lookups, MailId, Opened, Plaintext, Purpose, make_draft,
+    Acknowledge, AcknowledgedNumber, AcknowledgementKind, AdvisoryIntent, AnswerKey, CaseChoice, CaseId, CopyTo,
+    Decision, Digest, Known, Lookup, Lookups, MailId, Opened, Plaintext, Purpose, make_draft,
 };
 use crate::store::{
     DraftState, MessageKind, NewCase, NewDraft, NewRow, RowId, RowKind, RowState, SeenKind, StoredMail, Tx,
@@ -145,9 +145,10 @@ pub(super) async fn enqueue_acknowledgement(
     else {
         return Ok(None);
     };
-    let number = match decision.acknowledged_number {
-        AcknowledgedNumber::OfCase => case.cloned(),
-        AcknowledgedNumber::Fresh => Some(next_number(gateway, tx, mail).await?),
+    let number = match (decision.acknowledgement, decision.acknowledged_number) {
+        (AcknowledgementKind::HowToEncrypt, _) => None,
+        (_, AcknowledgedNumber::OfCase) => case.cloned(),
+        (_, AcknowledgedNumber::Fresh) => Some(next_number(gateway, tx, mail).await?),
     };
     let answer = row(gateway, &mail.id, number.as_ref(), RowKind::Acknowledgement, Some(sender.clone()), now)?;
     tx.enqueue(&answer, now).await?;
@@ -173,7 +174,7 @@ pub(super) async fn remember(
             tx.remember(SeenKind::Signed, signed, Some(mail), case, now).await?;
         }
     }
-    if number.is_some()
+    if !matches!(decision.acknowledge, Acknowledge::None(_))
         && let Some(acknowledged) = acknowledged_digest(&gateway.vault, lookups)
     {
         tx.remember(SeenKind::Acknowledged, &acknowledged, Some(mail), case, now).await?;

@@ -100,7 +100,7 @@ async fn assign(
             Ok(()) => batch.push((claim, Arc::clone(member))),
             Err(why) => {
                 tracing::warn!(
-                    mail = %claim.row.mail, certificate = %member.fingerprint(), %why,
+                    mail = %claim.row.mail, member = member.name(), certificate = %member.fingerprint(), %why,
                     "copy held until the member's certificate can be used again"
                 );
                 fates.push(claim.met(Outcome::Held { why: why.code().into() }));

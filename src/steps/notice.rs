@@ -5,7 +5,9 @@
 
 use super::{StepError, on_worker};
 use crate::gateway::Gateway;
-use crate::report::{AdminNotice, Audience, CaseId, Frozen, Lookup, MailId, Member, Notice, Purpose, Unusable};
+use crate::report::{
+    AdminNotice, Audience, CaseId, Frozen, Lookup, MailId, Member, Notice, Purpose, Unusable, Warning,
+};
 use crate::store::{Claim, NewMail, Origin};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -107,6 +109,11 @@ pub(crate) async fn mail_kept(
         _ => mail.to_string(),
     };
     let notice = Notice::new(Audience::Admins, case.cloned(), "A mail was kept and not forwarded", lines);
+    let notice = match code {
+        AdminNotice::MemberUnproven => notice.warning(Warning::MemberUnproven),
+        AdminNotice::MemberReplay => notice.warning(Warning::MemberReplay),
+        AdminNotice::BounceInCase => notice,
+    };
     post(gateway, &["mail-kept", code.word(), &about], notice).await
 }
 
@@ -116,7 +123,8 @@ pub(crate) async fn command_unknown(gateway: &Gateway, mail: &MailId, member: &s
         "Your mail began with a command. This version of embargod carries out no commands: nothing was done and nothing was sent to the reporter.".to_owned(),
         "Your text went to the other members as discussion.".to_owned(),
     ];
-    let notice = Notice::new(Audience::Member(member.to_owned()), None, "Your command was not carried out", lines);
+    let notice = Notice::new(Audience::Member(member.to_owned()), None, "Your command was not carried out", lines)
+        .warning(Warning::UnknownCommand);
     post(gateway, &["command-unknown", mail.as_str()], notice).await
 }
 
@@ -132,7 +140,7 @@ pub(crate) async fn quarantined(
         "It was set aside as it came; nothing of it was lost. The log of embargod may say why.".into(),
         format!("Mail: {mail}"),
     ];
-    let notice = Notice::new(Audience::Members, None, "A mail was set aside", lines);
+    let notice = Notice::new(Audience::Members, None, "A mail was set aside", lines).warning(Warning::Quarantined);
     post(gateway, &["quarantined", mail.as_str()], notice).await
 }
 

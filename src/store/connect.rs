@@ -139,3 +139,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<()> {
         .create(folder)
         .map_err(|error| StoreError::File { path: folder.to_owned(), why: error.to_string() })
 }
+
+#[cfg(test)]
+#[path = "connect_tests.rs"]
+mod tests;

@@ -31,13 +31,17 @@ impl Store {
     }
 
     async fn try_take_in(&self, mails: &[NewMail]) -> Result<Vec<Taken>> {
+        // In the order of the digests: two gateways that take the same mails in would each wait for the other.
+        let mut order: Vec<(usize, &NewMail)> = mails.iter().enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| a.content.cmp(&b.content));
         let mut tx = self.begin().await?;
         let mut taken = Vec::with_capacity(mails.len());
-        for mail in mails {
-            taken.push(tx.take_in(mail).await?);
+        for (place, mail) in order {
+            taken.push((place, tx.take_in(mail).await?));
         }
         tx.commit().await?;
-        Ok(taken)
+        taken.sort_by_key(|(place, _)| *place);
+        Ok(taken.into_iter().map(|(_, taken)| taken).collect())
     }
 
     /// A mail with its content.

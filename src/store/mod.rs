@@ -160,16 +160,23 @@ impl Tx {
     }
 }
 
-/// Does it again, a few times, when two transactions got in each other's way.
+/// Does it again, a few times, when two transactions got in each other's way and the database undid this one.
 macro_rules! again_on_conflict {
     ($attempt:expr) => {{
         let mut tries = 0;
         loop {
             match $attempt.await {
-                Err(error) if error.is_conflict() && tries < 4 => tries += 1,
+                Err(error) if error.is_conflict() && tries < 5 => tries += 1,
                 result => break result,
             }
+            $crate::store::stand_aside(tries).await;
         }
     }};
 }
 use again_on_conflict;
+
+/// Waits for a moment that is not the same for two who got in each other's way.
+async fn stand_aside(tries: u32) {
+    let uneven = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() % 20;
+    tokio::time::sleep(std::time::Duration::from_millis(u64::from(uneven + 10 * tries))).await;
+}

@@ -11,6 +11,7 @@ use super::{Turn, Tx, again_on_conflict};
 use crate::report::{Digest, MailId};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row as _};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Which rows may be claimed at `$1`, of the kinds from `$2` on.
@@ -99,15 +100,14 @@ impl Store {
         }
         tx.commit().await?;
         // RETURNING has no order.
-        let first_due = |mail: &MailId, claims: &[Claim]| {
-            claims.iter().filter(|claim| claim.row.mail == *mail).map(|claim| claim.row.due).min()
-        };
-        let mut keyed: Vec<_> =
-            claims.iter().map(|claim| (first_due(&claim.row.mail, &claims), claim.clone())).collect();
-        keyed.sort_by(|(a, x), (b, y)| {
-            (a, &x.row.mail, x.row.due, &x.row.id).cmp(&(b, &y.row.mail, y.row.due, &y.row.id))
+        let mut first_due = BTreeMap::<MailId, Timestamp>::new();
+        for Claim { row, .. } in &claims {
+            first_due.entry(row.mail.clone()).and_modify(|due| *due = row.due.min(*due)).or_insert(row.due);
+        }
+        claims.sort_by_cached_key(|Claim { row, .. }| {
+            (first_due.get(&row.mail).copied(), row.mail.clone(), row.due, row.id.clone())
         });
-        Ok(keyed.into_iter().map(|(_, claim)| claim).collect())
+        Ok(claims)
     }
 
     /// Says, durably, that these rows are about to be handed over. The rows in the answer were lost meanwhile, or their lease
@@ -281,7 +281,7 @@ impl Tx {
 }
 
 /// In the order of the ids: two transactions that touch the same rows in different orders would each wait for the other.
-fn in_order<'a, T>(items: &'a [T], id: impl Fn(&T) -> &RowId) -> Vec<&'a T> {
+fn in_order<T>(items: &[T], id: impl Fn(&T) -> &RowId) -> Vec<&T> {
     let mut sorted: Vec<&T> = items.iter().collect();
     sorted.sort_by(|a, b| id(a).cmp(id(b)));
     sorted

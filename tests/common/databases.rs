@@ -26,7 +26,13 @@ impl Empty {
     /// As sqlx takes it, for looking at the tables behind the store's back.
     pub fn url(&self) -> String {
         match &self.database {
-            Database::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Database::Sqlite(path) => {
+                let path = path.display().to_string();
+                format!(
+                    "sqlite://{}",
+                    path.replace('%', "%25").replace(' ', "%20").replace('?', "%3F").replace('#', "%23")
+                )
+            }
             Database::Postgres(url) => url.clone(),
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! Security: it listens on the loopback address only and trusts everybody there; nothing but test data is in it.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -17,11 +16,17 @@ pub struct Postgres {
     folder: PathBuf,
 }
 
-/// `$0` postgres, `$1` data folder, `$2` port, `$3` socket folder. It ends the server, by its id, when its standard input is
-/// closed, that is when whoever started it is gone, however that came.
-const GUARD: &str = r#""$0" -D "$1" -p "$2" -k "$3" -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 \
+/// `$0` postgres, `$1` data folder, `$2` port, `$3` the folder of all. It ends the server, by its id, and takes the folder
+/// away when its standard input is closed, that is when whoever started it is gone, however that came.
+const GUARD: &str = r#"
+"$0" -D "$1" -p "$2" -k "$3" -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200 \
     -c deadlock_timeout=200ms -c shared_buffers=32MB >"$3/log" 2>&1 </dev/null &
-server=$!; echo started; cat >/dev/null; kill -QUIT $server; wait $server; exit 0"#;
+server=$!
+cat >/dev/null
+kill -QUIT $server
+wait $server
+rm -rf "$3"
+"#;
 
 impl Postgres {
     /// The server that the running tests of this process share; it ends with the last of them.
@@ -37,6 +42,19 @@ impl Postgres {
 
     /// Starts a server of its own.
     pub fn start() -> Self {
+        // Somebody else may take the port between the look and the start.
+        let mut log = String::new();
+        for _ in 0..3 {
+            let server = Self::launch();
+            if server.answers() {
+                return server;
+            }
+            log = std::fs::read_to_string(server.folder.join("log")).unwrap_or_default();
+        }
+        panic!("PostgreSQL does not start: {log}");
+    }
+
+    fn launch() -> Self {
         let bin = bin();
         let folder = tempfile::Builder::new().prefix("embargod-postgres-").tempdir().unwrap().keep();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -51,43 +69,29 @@ impl Postgres {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        // Somebody else may take the port between the look and the start.
-        for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut guard = as_server(Path::new("/bin/sh"))
-                .args(["-c", GUARD])
-                .arg(bin.join("postgres"))
-                .arg(&data)
-                .arg(port.to_string())
-                .arg(&folder)
-                .current_dir(&folder)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let mut line = String::new();
-            BufReader::new(guard.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            let mut server = Self { guard, port, folder: folder.clone() };
-            if server.answers() {
-                return server;
-            }
-            server.stop();
-            std::mem::forget(server);
-        }
-        panic!("PostgreSQL does not start: {}", std::fs::read_to_string(folder.join("log")).unwrap_or_default());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let guard = as_server(Path::new("/bin/sh"))
+            .args(["-c", GUARD])
+            .arg(bin.join("postgres"))
+            .arg(&data)
+            .arg(port.to_string())
+            .arg(&folder)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { guard, port, folder }
     }
 
     fn answers(&self) -> bool {
-        let end = Instant::now() + Duration::from_secs(30);
-        let ready = bin().join("pg_isready");
-        while Instant::now() < end {
-            let port = self.port.to_string();
+        let (start, ready, port) = (Instant::now(), bin().join("pg_isready"), self.port.to_string());
+        while start.elapsed() < Duration::from_secs(30) {
+            // Another server may have taken the port: it is ours only if our own has made its file.
+            let ours = self.folder.join(format!(".s.PGSQL.{port}")).exists();
             let ready = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap();
-            if ready.success() {
+            if ours && ready.success() {
                 return true;
-            }
-            if !self.folder.join("data/postmaster.pid").exists() && Instant::now() + Duration::from_secs(28) > end {
-                return false;
             }
             std::thread::sleep(Duration::from_millis(30));
         }
@@ -106,17 +110,12 @@ impl Postgres {
         connection.close().await.unwrap();
         format!("{url}/{name}")
     }
-
-    fn stop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
-    }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.stop();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        drop(self.guard.stdin.take());
+        let _ = self.guard.wait();
     }
 }
 

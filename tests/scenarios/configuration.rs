@@ -73,7 +73,7 @@ fn a_configuration_file_that_is_not_there_is_named() {
     let world = World::of_three().start();
     std::fs::remove_file(world.gateway.config()).unwrap();
     let ran = world.gateway.does(&["check"]).ends_with(1);
-    assert!(ran.human().contains("embargod.toml"), "{}", ran.human());
+    assert!(ran.said().contains("embargod.toml"), "{}", ran.said());
 }
 
 #[test]

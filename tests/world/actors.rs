@@ -136,7 +136,7 @@ impl Actor {
     }
 
     fn export(&self) {
-        let certificate = must(self.command().args(["--armor", "--export"]), b"");
+        let certificate = must(self.command().args(["--armor", "--export", &format!("<{}>", self.address)]), b"");
         std::fs::write(self.certificate(), certificate).unwrap();
     }
 

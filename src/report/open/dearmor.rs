@@ -65,11 +65,12 @@ fn begin(line: &[u8]) -> Option<Kind> {
 
 fn ends(kind: Kind, line: &[u8]) -> bool {
     let title = line.strip_prefix(b"-----END PGP ").and_then(|line| line.strip_suffix(b"-----"));
-    match (kind, title) {
-        (Kind::Message, Some(b"MESSAGE")) | (Kind::Signature | Kind::SignedMessage, Some(b"SIGNATURE")) => true,
-        (Kind::PublicKey, Some(b"PUBLIC KEY BLOCK")) => true,
-        (Kind::PrivateKey, Some(b"PRIVATE KEY BLOCK" | b"SECRET KEY BLOCK")) => true,
-        _ => false,
+    let Some(title) = title else { return false };
+    match kind {
+        Kind::Message => title == b"MESSAGE",
+        Kind::Signature | Kind::SignedMessage => title == b"SIGNATURE",
+        Kind::PublicKey => title == b"PUBLIC KEY BLOCK",
+        Kind::PrivateKey => matches!(title, b"PRIVATE KEY BLOCK" | b"SECRET KEY BLOCK"),
     }
 }
 
@@ -134,6 +135,13 @@ pub(super) fn block_text<'t>(text: &'t [u8], block: &Block) -> Cow<'t, [u8]> {
 pub(super) fn first(text: &[u8], kind: Kind) -> Option<Dearmored> {
     let block = blocks(text, 16).into_iter().find(|block| block.kind == kind)?;
     dearmor(&block_text(text, &block))
+}
+
+/// The text around the first block of this kind, run together.
+pub(super) fn around(text: &[u8], kind: Kind) -> Vec<u8> {
+    let block = blocks(text, 16).into_iter().find(|block| block.kind == kind);
+    let range = block.map_or(0..0, |block| block.range);
+    [text.get(..range.start).unwrap_or_default(), text.get(range.end..).unwrap_or_default()].concat()
 }
 
 /// Decodes one block, its BEGIN line first.

@@ -37,7 +37,7 @@ impl Walk<'_, '_> {
         if !entity.media.starts_with("text/plain") && !entity.media.starts_with("application/") {
             // Calendars, enriched text and the like: shown, not read, unless there is a message in it.
             if dearmor::blocks(bytes, 1).is_empty() {
-                if !is_blank(bytes) && !super::protect::is_header_part(entity) {
+                if !is_blank(bytes) {
                     self.shown_part(frame, entity);
                 }
                 return Ok(());
@@ -62,7 +62,7 @@ impl Walk<'_, '_> {
             return self.with_blocks(frame, entity, text.as_bytes(), Some("utf-8"), &blocks, true);
         }
         let blank = is_blank(bytes);
-        self.texts.push(Text { inside: frame.inside, html: true, text });
+        self.texts.push(Text { inside: frame.inside, html: true, forwarded: frame.forwarded, text });
         if !blank {
             self.shown_part(frame, entity);
         }
@@ -119,7 +119,7 @@ impl Walk<'_, '_> {
         }
         if html {
             let text = zeroize::Zeroizing::new(String::from_utf8_lossy(text).into_owned());
-            self.texts.push(Text { inside: frame.inside, html, text });
+            self.texts.push(Text { inside: frame.inside, html, forwarded: frame.forwarded, text });
         } else {
             self.plain_text(frame, entity, text, charset);
         }
@@ -182,7 +182,7 @@ impl Walk<'_, '_> {
                 }
             }
             Kind::SignedMessage => {
-                let start = self.units;
+                let start = self.units.len();
                 let opened = verify::cleartext(&own, self.bounds.limits.max_signatures);
                 let (text, signatures) = match &opened {
                     Some((text, signatures)) => (text.as_slice(), signatures.as_slice()),
@@ -193,11 +193,11 @@ impl Walk<'_, '_> {
                 state.clear.push(slice);
                 if !frame.forwarded {
                     if signatures.is_empty() {
-                        self.pending(Vec::new(), frame.inside, start..self.units);
+                        self.pending(Vec::new(), frame.inside, start..self.units.len());
                     }
                     for signature in signatures {
                         let readings = signature.clone().into_iter().collect();
-                        self.pending(readings, frame.inside, start..self.units);
+                        self.pending(readings, frame.inside, start..self.units.len());
                     }
                 }
             }
@@ -230,13 +230,13 @@ impl Walk<'_, '_> {
         charset: Option<&str>,
         state: &mut Inline<'_>,
     ) {
-        let start = self.units;
+        let start = self.units.len();
         let Message { payload, signatures } = message;
         let charset = inline_charset(&payload, None, charset);
         self.unit(frame);
         self.plain_text(frame, entity, &payload, Some(&charset));
         if !frame.forwarded {
-            self.collect(signatures, start..self.units, frame.inside);
+            self.collect(signatures, start..self.units.len(), frame.inside);
         }
         // The armor says nothing to a reader: the text is shown beside it.
         let label = if frame.inside { Label::Decrypted } else { Label::Unencrypted };

@@ -104,7 +104,11 @@ impl Walk<'_, '_> {
             Sniffed::Armored(Kind::Message) => {
                 let (decoded, _) = entity.decoded(frame.bytes);
                 match dearmor::first(&decoded, Kind::Message) {
-                    Some(found) => self.message(frame, entity, &found.data, true),
+                    Some(found) => {
+                        self.message(frame, entity, &found.data, true)?;
+                        self.around_message(frame, &decoded);
+                        Ok(())
+                    }
                     None => {
                         self.refused(frame, entity, Refusal::Malformed);
                         Ok(())
@@ -119,7 +123,7 @@ impl Walk<'_, '_> {
                 self.message(frame, entity, &decoded, sure)
             }
             Sniffed::Armored(Kind::Signature) | Sniffed::BinarySignature
-                if entity.media == "application/pgp-signature" =>
+                if entity.media == "application/pgp-signature" && is_only_signature(&entity.decoded(frame.bytes).0) =>
             {
                 self.list_part(frame, entity, false);
                 Ok(())
@@ -141,6 +145,16 @@ impl Walk<'_, '_> {
                 self.shown_part(frame, entity);
                 Ok(())
             }
+        }
+    }
+
+    /// Text that somebody put around the armor of an encrypted part: shown apart, like any text beside it.
+    fn around_message(&mut self, frame: Frame<'_>, decoded: &[u8]) {
+        let around = dearmor::around(decoded, Kind::Message);
+        if self.cipher && !frame.inside && !is_blank(&around) {
+            self.unit(frame);
+            let media = format!("text/plain; charset={}", inline_charset(&around, None, None));
+            self.pieces.push(Piece::Made(Label::Unencrypted, made(&media, "", &around)));
         }
     }
 
@@ -210,10 +224,10 @@ impl Walk<'_, '_> {
             size: payload.len(),
             encrypted: true,
         });
-        let start = self.units;
+        let start = self.units.len();
         self.unit(inner);
         if !frame.forwarded {
-            self.collect(signatures, start..self.units, true);
+            self.collect(signatures, start..self.units.len(), true);
         }
         let disposition = disposition(name.as_deref());
         self.pieces.push(Piece::Made(Label::Decrypted, made(media, &disposition, &payload)));
@@ -231,7 +245,7 @@ impl Walk<'_, '_> {
 
     /// An OpenPGP message that is signed (or only packed), not encrypted: shown, and never as encrypted.
     pub(super) fn signed_only(&mut self, frame: Frame<'_>, entity: &Entity, message: Message) -> Step {
-        let start = self.units;
+        let start = self.units.len();
         let Message { payload, signatures } = message;
         self.unit(frame);
         let charset = inline_charset(&payload, None, entity.parameter("charset"));
@@ -240,7 +254,7 @@ impl Walk<'_, '_> {
             self.plain_text(frame, entity, &payload, Some(&charset));
         }
         if !frame.forwarded {
-            self.collect(signatures, start..self.units, frame.inside);
+            self.collect(signatures, start..self.units.len(), frame.inside);
         }
         let media =
             if is_text { format!("text/plain; charset={charset}") } else { "application/octet-stream".to_owned() };
@@ -282,8 +296,19 @@ impl Walk<'_, '_> {
                 self.pending(readings, frame.inside, covers.clone());
             }
         }
+        if !announced {
+            self.warnings.insert(Warning::RepairedStructure);
+        }
         // Without a signature in it, it is something else under a false name, and is shown.
-        announced && (!is_blank(&decoded)).then(|| sniff(&decoded)) != Some(Sniffed::Other)
+        is_blank(&decoded) || is_only_signature(&decoded)
+    }
+}
+
+/// Whether a signature part holds nothing to read beside the signature.
+fn is_only_signature(decoded: &[u8]) -> bool {
+    match sniff(decoded) {
+        Sniffed::Armored(Kind::Signature) => is_blank(&dearmor::around(decoded, Kind::Signature)),
+        sniffed => sniffed == Sniffed::BinarySignature,
     }
 }
 

@@ -12,7 +12,7 @@ use super::text::harmless_name;
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
-use mail_parser::{ContentType, Header, HeaderName, HeaderValue, Message, MessageParser};
+use mail_parser::{ContentType, Header, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
 use std::borrow::Cow;
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -43,8 +43,8 @@ pub(super) struct Entity {
     pub name: Option<String>,
     /// Whether it has any Content-* or MIME-Version field.
     pub has_mime_fields: bool,
-    /// Whether it has any header field at all.
-    pub has_fields: bool,
+    /// Whether it has header fields of a mail (Subject and the like), not just of a part.
+    pub has_mail_fields: bool,
     pub children: Vec<Entity>,
 }
 
@@ -117,6 +117,14 @@ pub(super) fn read_fields(block: &[u8]) -> Option<Message<'_>> {
     MessageParser::new().parse_headers(block)
 }
 
+/// Whether the mail's own header says that it is encrypted, for mails that are not taken apart.
+pub(super) fn announces_encryption(mail: &[u8]) -> bool {
+    let length = header_length(mail, usize::MAX).unwrap_or_default().min(1024 * 1024);
+    let fields = read_fields(mail.get(..length).unwrap_or_default());
+    let media = fields.as_ref().and_then(|fields| fields.content_type());
+    media.is_some_and(|media| media.ctype() == "multipart" && media.subtype() == Some("encrypted"))
+}
+
 /// Whether a payload begins with a header block that has MIME fields.
 pub(super) fn has_mime_fields(payload: &[u8]) -> bool {
     let Ok(length) = header_length(payload, 1_000) else { return false };
@@ -173,7 +181,7 @@ fn parse_as(
         attachment: false,
         name: None,
         has_mime_fields: false,
-        has_fields: false,
+        has_mail_fields: false,
         children: Vec::new(),
     };
     entity.take_fields(slice.get(..header).unwrap_or_default());
@@ -198,8 +206,8 @@ impl Entity {
         let Some(message) = read_fields(block) else { return };
         let mut name = None;
         for header in message.headers() {
-            self.has_fields = true;
             self.has_mime_fields |= is_mime_field(header);
+            self.has_mail_fields |= !is_mime_field(header);
             match (&header.name, &header.value) {
                 // The first of several counts, as in mail programs; a later one is an attempt to be read differently.
                 (HeaderName::ContentType, HeaderValue::ContentType(value)) if self.content_type.is_none() => {
@@ -379,7 +387,7 @@ fn decode_onto(text: &[u8], out: &mut Vec<u8>) -> bool {
     written.is_ok()
 }
 
-/// The Content-* fields (and MIME-Version) of a header block, byte for byte, with the empty line.
+/// The Content-* fields of a header block, byte for byte, with the empty line.
 pub(super) fn mime_fields(block: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     let (mut at, mut keep) = (0, false);
@@ -392,7 +400,7 @@ pub(super) fn mime_fields(block: &[u8]) -> Vec<u8> {
         if !matches!(line.first(), Some(b' ' | b'\t')) {
             let name: Cow<'_, str> = String::from_utf8_lossy(line.get(..line.len().min(16)).unwrap_or_default());
             let name = name.to_ascii_lowercase();
-            keep = name.starts_with("content-") || name.starts_with("mime-version");
+            keep = name.starts_with("content-");
         }
         if keep {
             kept.extend_from_slice(line);

@@ -72,21 +72,25 @@ pub fn open(mail: &Plaintext, request: &OpenRequest<'_>) -> Opened {
             walk.autocrypt(&outer.autocrypt, Place::AutocryptInClear);
             walk.protected = protect::read(bytes, root, false).filter(|found| found.marked);
             let frame = Frame { bytes, inside: false, layer: 0, forwarded: false, announced: false };
-            let result = walk.entity(frame, root);
+            // A fault in a parser must cost one mail, not the gateway.
+            let whole = std::panic::AssertUnwindSafe(|| walk.entity(frame, root));
+            let result = std::panic::catch_unwind(whole).unwrap_or(Err(Refusal::Malformed));
             (outer, result)
         }
         Err(refusal) => (Fields::default(), Err(*refusal)),
     };
     if let Err(refusal) = result {
-        walk.forget(refusal);
+        walk.forget(refusal, mime::announces_encryption(bytes));
     }
     walk.finish(bytes, root.as_ref().ok(), outer, request)
 }
 
 impl Walk<'_, '_> {
     /// A bound was met: the mail is refused as a whole, and nothing that was opened is used.
-    fn forget(&mut self, refusal: Refusal) {
+    fn forget(&mut self, refusal: Refusal, announced: bool) {
         self.refusal = Some(refusal);
+        self.cipher |= announced;
+        self.units.clear();
         self.pieces.clear();
         self.texts.clear();
         self.signatures.clear();
@@ -98,10 +102,10 @@ impl Walk<'_, '_> {
     }
 
     fn finish(mut self, bytes: &[u8], root: Option<&Entity>, outer: Fields, request: &OpenRequest<'_>) -> Opened {
-        let encryption = match (self.cipher, self.clear_units) {
+        let encryption = match (self.cipher, self.units.contains(&false)) {
             (false, _) => Encryption::None,
-            (true, 0) => Encryption::Complete,
-            (true, _) => Encryption::Partial,
+            (true, false) => Encryption::Complete,
+            (true, true) => Encryption::Partial,
         };
         self.warn_of(encryption, &outer);
         let signatures = self.judge(&outer, request);
@@ -173,7 +177,7 @@ impl Walk<'_, '_> {
         let mut warnings = BTreeSet::new();
         let mut verdicts = Vec::new();
         for pending in &self.signatures {
-            let whole = pending.covers == (0..self.units);
+            let whole = self.is_whole(pending);
             let judged = verify::judge(pending, whole, &candidates, request.keyring, request.received);
             let verdict = judged.verdict;
             match verdict.status {
@@ -201,24 +205,38 @@ impl Walk<'_, '_> {
         verdicts
     }
 
+    /// Whether a signature covers all of the payload: of an encrypted mail everything that came encrypted, since what stood
+    /// beside it is shown apart from it and labelled; of another mail everything.
+    fn is_whole(&self, pending: &verify::Pending) -> bool {
+        let mut units = self.units.iter().enumerate().filter(|(_, encrypted)| **encrypted || !pending.inside);
+        units.all(|(index, _)| pending.covers.contains(&index))
+    }
+
     /// Fields inside a signature alone count only if the signature holds.
     fn believed(&self, signatures: &[SignatureVerdict]) -> bool {
         self.protected.as_ref().is_some_and(|found| found.encrypted)
             || signatures.iter().any(|one| matches!(one.status, SignatureStatus::Good | SignatureStatus::Partial))
     }
 
-    /// All text, what came encrypted first.
+    /// The mail's own text. What stood in clear beside something that was decrypted is not part of it: nobody on the way can
+    /// add a word to a command or a draft. A forwarded mail's text counts where there is nothing else.
     fn joined_text(&mut self) -> Plaintext {
         let texts = std::mem::take(&mut self.texts);
-        let length = texts.iter().map(|text| text.text.len() + 1).sum();
+        let mine = |forwarded| {
+            let texts = texts.iter().filter(move |text| text.forwarded == forwarded);
+            texts.filter(|text| text.inside == self.opened && !text.text.trim().is_empty()).collect::<Vec<_>>()
+        };
+        let mut chosen = mine(false);
+        if chosen.is_empty() {
+            chosen = mine(true);
+        }
+        let length = chosen.iter().map(|text| text.text.len() + 1).sum();
         let mut joined = Zeroizing::new(Vec::with_capacity(length));
-        for inside in [true, false] {
-            for text in texts.iter().filter(|text| text.inside == inside) {
-                if !joined.is_empty() && !joined.ends_with(b"\n") {
-                    joined.push(b'\n');
-                }
-                joined.extend_from_slice(text.text.as_bytes());
+        for text in chosen {
+            if !joined.is_empty() && !joined.ends_with(b"\n") {
+                joined.push(b'\n');
             }
+            joined.extend_from_slice(text.text.as_bytes());
         }
         Plaintext::new(std::mem::take(&mut *joined))
     }
@@ -289,3 +307,15 @@ fn distinct_references(references: impl Iterator<Item = String>) -> Vec<String> 
     let mut seen = BTreeSet::new();
     references.filter(|id| seen.insert(id.clone())).take(MAX_REFERENCES).collect()
 }
+
+#[cfg(test)]
+#[cfg(test)]
+#[cfg(test)]
+#[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
+mod signature_tests;

@@ -121,7 +121,7 @@ pub(super) fn read(bytes: &[u8], root: &Entity, encrypted: bool) -> Option<Prote
     let mut at = root;
     // Signatures may stand around each other; the walk is as deep as the tree, which is bounded.
     loop {
-        if is_marked(at) {
+        if is_marked(at) && (at.has_mail_fields || !at.children.first().is_some_and(is_header_part)) {
             return Some(Protected { fields: Fields::read(&at.fields(bytes)?), marked: true, encrypted });
         }
         match at.children.first() {
@@ -142,6 +142,7 @@ pub(super) fn read(bytes: &[u8], root: &Entity, encrypted: bool) -> Option<Prote
 /// A part that repeats the protected fields for programs that do not show them.
 pub(super) fn is_header_part(entity: &Entity) -> bool {
     entity.parameter("protected-headers").is_some()
+        && !entity.has_mail_fields
         && matches!(entity.media.as_str(), "text/rfc822-headers" | "text/plain")
 }
 

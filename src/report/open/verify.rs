@@ -55,8 +55,9 @@ pub(super) fn lenient_policy() -> StandardPolicy<'static> {
         policy.accept_symmetric_algo(algorithm);
     }
     policy.accept_packet_tag_version(Tag::Signature, 3);
-    // Tag 9 is refused by name where packets are read.
+    // Both are refused by name where packets are read.
     policy.accept_packet_tag(Tag::SED);
+    policy.accept_packet_tag(Tag::AED);
     policy
 }
 
@@ -126,9 +127,12 @@ fn read_detached(signature: &[u8], content: impl Read + Send + Sync, max: usize)
     collector.found
 }
 
+/// The text of a block with cleartext signatures, and the signatures, nothing for each that cannot be read.
+type Cleartext = (Zeroizing<Vec<u8>>, Vec<Option<Signature>>);
+
 /// Opens a block with the cleartext signature framework (RFC 9580 section 7): its text and its signatures. Nothing if it
 /// cannot be read.
-pub(super) fn cleartext(block: &[u8], max: usize) -> Option<(Zeroizing<Vec<u8>>, Vec<Option<Signature>>)> {
+pub(super) fn cleartext(block: &[u8], max: usize) -> Option<Cleartext> {
     let policy = lenient_policy();
     let mut collector = Collector { max, ..Collector::default() };
     let mut text = Zeroizing::new(Vec::with_capacity(block.len()));
@@ -360,7 +364,3 @@ fn judge_with<'k>(
     }
     SignatureStatus::Good
 }
-
-#[cfg(test)]
-#[path = "verify_tests.rs"]
-mod tests;

@@ -47,6 +47,8 @@ pub(super) enum Piece {
 pub(super) struct Text {
     pub inside: bool,
     pub html: bool,
+    /// Out of a forwarded mail.
+    pub forwarded: bool,
     pub text: Zeroizing<String>,
 }
 
@@ -66,10 +68,10 @@ pub(super) struct Walk<'o, 'a> {
     /// Whether anything came encrypted, and whether any of it was opened.
     pub cipher: bool,
     pub opened: bool,
-    /// Things shown: non-empty texts, attachments.
-    pub units: usize,
-    /// Those of them that came in clear.
-    pub clear_units: usize,
+    /// Things shown (non-empty texts, attachments), in order: whether each came encrypted.
+    pub units: Vec<bool>,
+    /// Whether the mail's own content was met already.
+    pub has_main: bool,
     /// Units of the present frame alone.
     pub own_units: usize,
     /// Messages in text that were opened already: an HTML twin repeats them.
@@ -96,8 +98,8 @@ impl<'o, 'a> Walk<'o, 'a> {
             payload_hash: None,
             cipher: false,
             opened: false,
-            units: 0,
-            clear_units: 0,
+            units: Vec::new(),
+            has_main: false,
             own_units: 0,
             seen: HashSet::new(),
         }
@@ -120,11 +122,9 @@ impl<'o, 'a> Walk<'o, 'a> {
             _ if !entity.children.is_empty() && entity.is_multipart() => self.children(frame, entity, &entity.children),
             _ if !entity.children.is_empty() => {
                 // A forwarded mail: content, whose own signatures are not this mail's.
-                let start = self.texts.len();
                 let forwarded = Frame { forwarded: true, announced: false, ..frame };
                 let before = self.pieces.len();
                 entity.children.iter().try_for_each(|child| self.entity(forwarded, child))?;
-                self.texts.truncate(start);
                 self.gather(frame, entity, before);
                 Ok(())
             }
@@ -135,9 +135,18 @@ impl<'o, 'a> Walk<'o, 'a> {
     /// Walks children of one multipart.
     pub(super) fn children(&mut self, frame: Frame<'_>, entity: &Entity, children: &[Entity]) -> Step {
         let announced = children.iter().any(|child| is_control(child, frame.bytes));
-        let before = self.pieces.len();
+        let (before, refused, messages) = (self.pieces.len(), self.refusal, self.opener.messages);
         let inner = Frame { announced, ..frame };
         children.iter().try_for_each(|child| self.entity(inner, child))?;
+        if announced && self.opener.messages > messages {
+            // Outside of multipart/encrypted only a server puts such a pair.
+            self.warnings.insert(Warning::RepairedStructure);
+        }
+        if announced && self.opener.messages == messages && self.refusal == refused {
+            // It says that the next part is encrypted, and none is.
+            self.cipher = true;
+            self.refusal.get_or_insert(Refusal::NoCiphertext);
+        }
         self.gather(frame, entity, before);
         Ok(())
     }
@@ -176,9 +185,9 @@ impl<'o, 'a> Walk<'o, 'a> {
             return self.children(frame, entity, &entity.children);
         }
         let before = self.pieces.len();
-        let start = self.units;
+        let start = self.units.len();
         self.entity(Frame { announced: false, ..frame }, content)?;
-        let covers = start..self.units;
+        let covers = start..self.units.len();
         let is_signature = self.detached_signature(frame, content, signature, covers);
         if !is_signature {
             self.entity(Frame { announced: false, ..frame }, signature)?;
@@ -192,17 +201,20 @@ impl<'o, 'a> Walk<'o, 'a> {
     /// `charset`: of a payload that is bare text.
     pub(super) fn payload(&mut self, frame: Frame<'_>, message: Message, as_main: bool, charset: &str) -> Step {
         let Message { payload, signatures } = message;
-        let (before, start, own) = (self.pieces.len(), self.units, std::mem::take(&mut self.own_units));
+        let (before, start, own) = (self.pieces.len(), self.units.len(), std::mem::take(&mut self.own_units));
+        let met = self.signatures.len();
+        let label = if as_main && !frame.forwarded && !self.has_main { Label::Main } else { Label::Decrypted };
         let inner = Frame { bytes: &payload, inside: true, layer: frame.layer + 1, announced: false, ..frame };
         let mut root = mime::parse(&payload, 0..payload.len(), frame.layer, &mut self.bounds)?;
         let bare = !root.has_mime_fields;
         if !bare && as_main && !frame.forwarded {
-            let found = protect::read(&payload, &root, true);
+            let mut found = protect::read(&payload, &root, true);
+            let keys = found.as_mut().map(|found| std::mem::take(&mut found.fields.autocrypt));
+            self.autocrypt(&keys.unwrap_or_default(), Place::AutocryptInside);
             let better = found.as_ref().is_some_and(|found| found.marked);
             if better || self.protected.as_ref().is_none_or(|known| !known.marked && !known.encrypted) {
                 self.protected = found.or(self.protected.take());
             }
-            self.autocrypt_inside();
         }
         if bare {
             // Text without header fields: nothing of it is a header, whatever it looks like.
@@ -213,14 +225,17 @@ impl<'o, 'a> Walk<'o, 'a> {
             self.entity(inner, &root)?;
         }
         if !frame.forwarded {
-            self.collect(signatures, start..self.units, true);
+            // They stand before those that were met further inside.
+            let further = self.signatures.split_off(met);
+            self.collect(signatures, start..self.units.len(), true);
+            self.signatures.extend(further);
+            self.signatures.truncate(self.bounds.limits.max_signatures);
         }
         // The payload is nothing but another encrypted message, which was opened: what that held is the content.
         let replaced = self.own_units == 0 && self.pieces.len() > before;
         self.own_units = own;
         if !replaced {
-            let has_main = self.pieces.iter().any(|piece| matches!(piece, Piece::Made(Label::Main, _)));
-            let label = if as_main && !has_main { Label::Main } else { Label::Decrypted };
+            self.has_main |= label == Label::Main;
             let piece = Piece::Made(label, as_entity(payload, bare.then_some(charset)));
             self.pieces.insert(before.min(self.pieces.len()), piece);
         }
@@ -243,11 +258,8 @@ impl<'o, 'a> Walk<'o, 'a> {
 
     /// Something that is shown.
     pub(super) fn unit(&mut self, frame: Frame<'_>) {
-        self.units += 1;
+        self.units.push(frame.inside);
         self.own_units += 1;
-        if !frame.inside {
-            self.clear_units += 1;
-        }
     }
 
     /// Something shown, which came as it is.
@@ -281,7 +293,7 @@ impl<'o, 'a> Walk<'o, 'a> {
         } else {
             text
         };
-        self.texts.push(Text { inside: frame.inside, html: false, text });
+        self.texts.push(Text { inside: frame.inside, html: false, forwarded: frame.forwarded, text });
     }
 
     /// HTML, reduced to text.
@@ -315,11 +327,6 @@ impl<'o, 'a> Walk<'o, 'a> {
             }
             self.enclosed.extend(certs::read_autocrypt(value).map(|cert| Enclosed { cert, place }));
         }
-    }
-
-    fn autocrypt_inside(&mut self) {
-        let values = self.protected.as_mut().map(|found| std::mem::take(&mut found.fields.autocrypt));
-        self.autocrypt(&values.unwrap_or_default(), Place::AutocryptInside);
     }
 }
 

@@ -21,8 +21,6 @@ pub(super) struct Field<'a> {
     pub(super) name: &'a [u8],
     /// All after the colon, still folded.
     pub(super) value: &'a [u8],
-    /// The whole field with its line end.
-    pub(super) raw: &'a [u8],
 }
 
 impl Field<'_> {
@@ -73,7 +71,7 @@ impl<'a> Entity<'a> {
             let (name, value) = raw.split_at(colon);
             let name = name.trim_ascii_end();
             if fields.len() < limits.max_headers && raw.len() <= MAX_FIELD && !name.is_empty() {
-                fields.push(Field { name, value: value.get(1..).unwrap_or_default(), raw });
+                fields.push(Field { name, value: value.get(1..).unwrap_or_default() });
             }
         }
         let (line, after) = split_line(rest);
@@ -160,7 +158,7 @@ impl<'a> Leaf<'a> {
 }
 
 /// The leaf parts of an entity in the order of the mail, at most `limits.max_parts`, down to `limits.max_mime_depth`
-/// multiparts. Attached messages are leaves.
+/// multiparts and attached messages.
 pub(super) fn leaves<'a>(root: Entity<'a>, limits: &Limits) -> Vec<Leaf<'a>> {
     let mut found = Vec::new();
     let mut visited = 0;
@@ -180,7 +178,14 @@ pub(super) fn leaves<'a>(root: Entity<'a>, limits: &Limits) -> Vec<Leaf<'a>> {
                     stack.push((Entity::read(part, limits), kind.media_type.clone(), depth + 1));
                 }
             }
-            _ => found.push(Leaf { kind, parent, entity }),
+            _ => {
+                // An attached message is a leaf, and its content is looked at too; it may not be transfer-encoded as a whole
+                // (RFC 2046 section 5.2.1).
+                if kind.media_type == "message/rfc822" && depth < limits.max_mime_depth {
+                    stack.push((Entity::read(entity.body, limits), kind.media_type.clone(), depth + 1));
+                }
+                found.push(Leaf { kind, parent, entity });
+            }
         }
     }
     found

@@ -175,7 +175,15 @@ fn blocks<'a>(content: &'a [u8], begin: &'static [u8]) -> impl Iterator<Item = &
         let rest = content.get(from..)?;
         let at = from + rest.windows(begin.len()).position(|window| window == begin)?;
         from = at + begin.len();
-        content.get(at..)
+        content.get(line_start(content, at)..)
     })
     .take(MAX_BLOCKS)
+}
+
+/// Where the line begins, if only quoting stands before `at`; the armor reader takes it off every line.
+fn line_start(content: &[u8], at: usize) -> usize {
+    const MAX_QUOTING: usize = 30;
+    let before = content.get(at.saturating_sub(MAX_QUOTING)..at).unwrap_or_default();
+    let quoting = before.iter().rev().take_while(|b| matches!(b, b'>' | b'|' | b' ' | b'\t')).count();
+    at - quoting
 }

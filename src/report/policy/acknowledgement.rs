@@ -73,5 +73,9 @@ pub(in crate::report) fn certificate(
         .chain(in_clear(Place::AttachedInClear))
         .chain(in_clear(Place::AutocryptInClear))
         .find(|cert| has_address(cert, sender.address(), now) && usable(cert, now))
-        .map(|cert| AcknowledgementKey(cert.clone()))
+        .map(|cert| AcknowledgementKey(Box::new(cert.clone())))
 }
+
+#[cfg(test)]
+#[path = "acknowledgement_tests.rs"]
+mod tests;

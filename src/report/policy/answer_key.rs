@@ -71,3 +71,7 @@ pub(super) fn offers_replacement(outer: &Outer, opened: &Opened, keyring: &Keyri
     let offered = || outer.certificates.iter().chain(&opened.enclosed).map(|enclosed| &enclosed.cert);
     !known.is_empty() && offered().any(|cert| has_address(cert, sender, now) && !known.contains(&cert.fingerprint()))
 }
+
+#[cfg(test)]
+#[path = "answer_key_tests.rs"]
+mod tests;

@@ -132,7 +132,7 @@ pub enum CopyTo {
 
 /// A certificate to encrypt an acknowledgement to.
 #[derive(Clone)]
-pub struct AcknowledgementKey(pub(in crate::report) Cert);
+pub struct AcknowledgementKey(pub(in crate::report) Box<Cert>);
 
 impl AcknowledgementKey {
     /// Upper-case hex.

@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// How old a member's signature may be.
-pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How far in the future a member's clock may be.
-pub const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
+const MAX_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
 /// The verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]

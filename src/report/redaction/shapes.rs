@@ -7,7 +7,7 @@
 
 use super::view::View;
 use super::words::{CLOSINGS, GREETINGS};
-use super::{Hit, Removed};
+use super::{Hit, Removed, pattern};
 use regex::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -21,7 +21,6 @@ struct Shape {
 /// An address has a domain with a top-level label of letters: `pkg@1.2.3` and `memcpy@GLIBC_2.14` are none.
 const ADDRESS: &str = r"(?i)[\p{L}\p{N}._%+'/=!#$&*?^{|}`~-]+@\s?(?:[\p{L}\p{N}][\p{L}\p{N}-]*\.\n?)+[\p{L}-]{2,}";
 
-#[allow(clippy::unwrap_used)] // constant patterns, compiled by the tests
 static ALWAYS: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     [
         (Removed::Address, ADDRESS.to_owned()),
@@ -50,29 +49,38 @@ static ALWAYS: LazyLock<Vec<Shape>> = LazyLock::new(|| {
         (Removed::Key, r"(?i)\b(?:pgp|gpg|openpgp|key ?id)\b[^\n]{0,30}?[\s:=/](?P<it>(?:0x)?[0-9a-f]{8}(?:[0-9a-f]{8})?)\b".to_owned()),
         (Removed::Key, r"\b[0-9A-F]{4}(?: {1,2}[0-9A-F]{4}){9}\b".to_owned()),
         // Quoted mail and patches.
-        (Removed::Header, r"(?im)^[>| \t]*(?:from|to|cc|bcc|date|sent|reply-to|sender|message-id|in-reply-to|references|received|return-path|delivered-to|envelope-to|errors-to|dkim-signature|authentication-results|arc-[a-z-]+|received-spf|autocrypt|x-originating-ip|x-mailer|user-agent|organization|list-[a-z]+|von|an|gesendet|de|para|à|envoyé|da|отправитель|кому|发件人|收件人|抄送)[ \t]*[::][ \t]*\S[^\n]*(?:\n[ \t]+[^\n]*(?:@|;|=)[^\n]*)*".to_owned()),
+        (Removed::Header, concat!(
+                // Plain words only capitalised, since `to: 80` is as often a setting.
+                r"(?m)^[>| \t]*(?:F(?:rom|ROM)|T(?:o|O)|C(?:c|C)|B(?:cc|CC)|Date|DATE|Sent|SENT|Sender|References|Received|Organization|Von|An|Gesendet|De|Para|À|Envoyé|Da|От|Кому|Отправитель|发件人|收件人|抄送",
+                r"|(?i:reply-to|message-id|in-reply-to|return-path|delivered-to|envelope-to|errors-to|dkim-signature|authentication-results|arc-[a-z-]+|received-spf|autocrypt|x-originating-ip|x-mailer|user-agent|list-[a-z]+))",
+                r"[ \t]*[::][ \t]*\S[^\n]*(?:\n[ \t]+[^\n]*(?:@|;|=)[^\n]*)*"
+            ).to_owned()),
         (Removed::Header, r"(?im)^[>| \t]*(?:on|am|le|el|il|em|op)\b[^\n]{4,160}(?:\n[>| \t]*[^\n]{0,80})?\b(?:wrote|schrieb[^\n:]{0,60}|a écrit|escribió|ha scritto|escreveu|schreef)[^\n:]{0,60}:[ \t]*$".to_owned()),
-        (Removed::Author, r"(?im)^[>|+ \t-]*(?:author|authordate|committer|commitdate|commit by|reporter|reported by|found by|discovered by|discoverer|researcher|finder|contact|name|e-?mail|submitter|submitted by|credits? to|acknowledge?ments?|[\p{L}-]+-by)[ \t]*:[ \t]*\S[^\n]*".to_owned()),
+        (Removed::Author, concat!(
+                r"(?m)^[>|+ \t-]*(?:Author|AUTHOR|AuthorDate|Committer|CommitDate|Reporter|(?:Reported|Found|Discovered|Submitted) by|Discoverer|Researcher|Finder|Contact|Name|E-?mail|Submitter|Credits? to|Acknowledge?ments?",
+                r"|(?i:[\p{L}-]+-by))[ \t]*:[ \t]*\S[^\n]*"
+            ).to_owned()),
         (Removed::Author, r"(?i)@author\b[^\n]*".to_owned()),
-        (Removed::Author, r"(?i)(?:copyright|©|\(c\))[^\n]{0,20}[12][0-9]{3}[^\n]*".to_owned()),
+        (Removed::Author, r"(?i)(?:copyright|©|\B\(c\))[^\n]{0,20}[12][0-9]{3}[^\n]*".to_owned()),
         // The template's own line: the credit stands in the table, if anywhere.
         (Removed::Name, r"(?im)^[>| \t*-]*credit[* \t]*:[ \t]*(?P<it>[^\n]+)".to_owned()),
         // People who say who they are, or are greeted.
         (Removed::Name, r"(?:[Mm]y name is|[Mm]y name's|[Mm]y handle is|[Ii] go by|[Mm]y nick(?:name)? is|[Ii]ch hei(?:ß|ss)e|[Jj]e m'appelle|[Mm]e llamo|[Mm]eu nome é|[Mm]i chiamo|[Мм]еня зовут|我叫|我是)[ :]*(?P<it>@?[\p{L}\p{N}_'.-]+(?: \p{Lu}[\p{L}'.-]*){0,4})".to_owned()),
         (Removed::Name, r"(?:\bI am|\bI'm|\b[Tt]his is|\bHere is)[ ](?P<it>\p{Lu}[\p{L}'-]+(?: \p{Lu}[\p{L}'.-]*){1,3})".to_owned()),
         (Removed::Name, r"(?:\bI am|\bI'm|\b[Tt]his is)[ ](?P<it>\p{Lu}[\p{L}'-]+)(?:,| from | with | of | at )".to_owned()),
-        (Removed::Name, format!(r"(?im)^[>| \t]*{GREETINGS}[ ,]+(?P<it>[^\n,!:;.]{{1,60}})(?:[,!:;.]|[ \t]*$)")),
+        (Removed::Name, format!(r"(?im)^[>| \t]*{GREETINGS}[ ,]+(?P<it>(?:(?:mr|mrs|ms|dr|prof)\. ?)?[^\n,!:;.]{{1,60}})(?:[,!:;.]|[ \t]*$)")),
         (Removed::Name, r"(?m)^[> \t]*(?P<it>\p{L}{2,4}(?:先生|女士|老师|様|さん|님))".to_owned()),
     ]
     .into_iter()
-    .map(|(what, pattern)| Shape { what, pattern: Regex::new(&pattern).unwrap() })
+    .map(|(what, text)| Shape { what, pattern: pattern(&text) })
     .collect()
 });
 
 /// Whom a greeting may name: nobody in particular.
-#[allow(clippy::unwrap_used)]
 static NOBODY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)^(?:(?:dear|to|the|my|and|you|all|both|there|again|everyone|everybody|folks|team|friends?|people|world|sir|madam|sirs?|or|colleagues|maintainers?|developers?|devs|security|vulnerability|management|response|kata|containers?|project|vmt|psirt|list|committee|damen|herren|und|à|tous|équipe|a|todos|equipo|tutti)[ /&-]*)+$").unwrap()
+    pattern(
+        r"(?i)^(?:(?:dear|to|the|my|and|you|all|both|there|again|everyone|everybody|folks|team|friends?|people|world|sir|madam|sirs?|or|colleagues|maintainers?|developers?|devs|security|vulnerability|management|response|kata|containers?|project|vmt|psirt|list|committee|damen|herren|und|à|tous|équipe|a|todos|equipo|tutti)[ /&-]*)+$",
+    )
 });
 
 /// Everything in a tidied reading that tells by its shape, in ranges of the original.
@@ -122,16 +130,17 @@ fn is_phone(text: &str, range: &Range<usize>) -> bool {
 
 /// Signature blocks: from the delimiter `-- ` (RFC 3676 section 4.3) to the end, and what follows a closing.
 fn signatures(text: &str) -> Vec<Range<usize>> {
-    #[allow(clippy::unwrap_used)]
     static CLOSING: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(&format!(r"(?i)^[>| \t]*{CLOSINGS}(?:[ \t]*[,.!;~–—-]+)?[ \t]*$")).unwrap());
-    #[allow(clippy::unwrap_used)]
+        LazyLock::new(|| pattern(&format!(r"(?i)^[>| \t]*{CLOSINGS}(?:[ \t]*[,.!;~–—-]+)?[ \t]*$")));
     static CLOSING_WITH_NAME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(&format!(r"^[>| \t]*(?i:{CLOSINGS})[ \t]*[,.!;~–—/-]*[ \t]+(?:\p{{Lu}}[\p{{L}}'.-]*|\p{{Lo}}+|@\w+)(?: \p{{Lu}}[\p{{L}}'.-]*){{0,3}}[.!]?[ \t]*$")).unwrap()
+        pattern(&format!(
+            r"^[>| \t]*(?i:{CLOSINGS})[ \t]*[,.!;~–—/-]*[ \t]+(?:\p{{Lu}}[\p{{L}}'.-]*|\p{{Lo}}+|@\w+)(?: \p{{Lu}}[\p{{L}}'.-]*){{0,3}}[.!]?[ \t]*$"
+        ))
     });
-    #[allow(clippy::unwrap_used)]
     static NAME_LINE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^[> \t]*(?:[-–—~/*]{1,2} ?)?(?:@?\p{Lu}[\p{L}'.-]+|\p{Lo}{2,6})(?: (?:\p{Lu}[\p{L}'.-]*|van|von|de|der|da)){0,3}[ \t]*$").unwrap()
+        pattern(
+            r"^[> \t]*(?:[-–—~/*]{1,2} ?)?(?:@?\p{Lu}[\p{L}'.-]+|\p{Lo}{2,6})(?: (?:\p{Lu}[\p{L}'.-]*|van|von|de|der|da)){0,3}[ \t]*$",
+        )
     });
     let mut found = Vec::new();
     let lines: Vec<(Range<usize>, &str)> = text
@@ -142,7 +151,17 @@ fn signatures(text: &str) -> Vec<Range<usize>> {
             Some((start..*at - usize::from(line.ends_with('\n')), line.trim_end_matches('\n')))
         })
         .collect();
-    let written = |from: usize| lines.iter().skip(from).filter(|(_, line)| !line.trim().is_empty()).count();
+    // Counted from the end once, since every line asks how many written ones follow it.
+    let mut written: Vec<usize> = lines
+        .iter()
+        .rev()
+        .scan(0, |count, (_, line)| {
+            *count += usize::from(!line.trim().is_empty());
+            Some(*count)
+        })
+        .collect();
+    written.reverse();
+    let written = |from: usize| written.get(from).copied().unwrap_or(0);
     let end_of = |line: usize| lines.get(line).map_or(text.len(), |(range, _)| range.end);
     let mut at = 0;
     while let Some((range, line)) = lines.get(at) {
@@ -190,16 +209,15 @@ fn end_of_paragraph(lines: &[(Range<usize>, &str)], from: usize, name_line: &Reg
 
 /// Names that a text gives itself away with: in signatures after a closing and in author lines.
 pub(super) fn names(text: &str) -> (Vec<String>, Vec<String>) {
-    #[allow(clippy::unwrap_used)]
     static AUTHOR: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?im)^[>|+ \t-]*(?:from|author|committer|(?:signed-off|co-authored|co-developed|reported)-by|reporter|name|researcher)[ \t]*:[ \t]*([^\n<]{2,60}?)[ \t]*(?:<([^>\n]{3,120})>|$)").unwrap()
+        pattern(
+            r"(?m)^[>|+ \t-]*(?:From|Author|Committer|(?i:(?:signed-off|co-authored|co-developed|reported)-by)|Reporter|Name|Researcher)[ \t]*:[ \t]*([^\n<]{2,60}?)[ \t]*(?:<([^>\n]{3,120})>|$)",
+        )
     });
-    #[allow(clippy::unwrap_used)]
     static AFTER_CLOSING: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(&format!(
+        pattern(&format!(
             r"(?m)^[>| \t]*(?i:{CLOSINGS})[ \t]*[,.!;~–—-]*[ \t]*\n?[ \t\n]*(?:[-–—~/*]{{1,2}} ?)?((?:\p{{Lu}}[\p{{L}}'.-]*|\p{{Lo}}{{2,6}})(?: (?:\p{{Lu}}[\p{{L}}'.-]*|van|von|de|der|da)){{0,3}})[ \t]*$"
         ))
-        .unwrap()
     });
     let mut names = Vec::new();
     let mut addresses = Vec::new();

@@ -4,6 +4,7 @@
 //! percent-encoded, quoted-printable, in look-alike letters, with invisible characters or line breaks within. Each view
 //! undoes some of that; a hit in any view is taken out of the original. Decoding is bounded: three rounds, no recursion.
 
+use super::pattern;
 use regex::{Captures, Regex};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -137,6 +138,11 @@ fn digit(c: char) -> Option<char> {
     ZEROS.iter().find_map(|zero| char::from_digit(code.checked_sub(*zero).filter(|value| *value < 10)?, 10))
 }
 
+/// A letter without case, by way of its capital: the two small sigmas have one, and a dotless i or a long s has a plain one.
+pub(super) fn small(c: char) -> impl Iterator<Item = char> {
+    c.to_uppercase().flat_map(char::to_lowercase)
+}
+
 /// The letters under which two characters that look or count as the same are the same: accents, case, width, digits of
 /// other scripts, look-alikes (Unicode Technical Standard 39). With `shape_first`, look-alikes are looked up before
 /// capitals are made small, which catches a capital I for an l.
@@ -149,21 +155,15 @@ pub(super) fn fold(c: char, shape_first: bool, mut each: impl FnMut(char)) {
     }
     let mut plain = Vec::with_capacity(4);
     decompose_compatible(c, |part| plain.push(digit(part).unwrap_or(part)));
-    let lowered: String = if shape_first {
-        plain.into_iter().collect()
-    } else {
-        plain.into_iter().flat_map(char::to_lowercase).collect()
-    };
-    let shape = unicode_security::confusable_detection::skeleton(&lowered).flat_map(char::to_lowercase);
+    let lowered: String =
+        if shape_first { plain.into_iter().collect() } else { plain.into_iter().flat_map(small).collect() };
+    let shape = unicode_security::confusable_detection::skeleton(&lowered).flat_map(small);
     shape.filter(|c| !is_combining_mark(*c) && !is_invisible(*c)).for_each(each);
 }
 
-#[allow(clippy::unwrap_used)] // constant patterns
-static ENCODED: LazyLock<Regex> = LazyLock::new(|| Regex::new(ENCODINGS).unwrap());
-#[allow(clippy::unwrap_used)]
-static ENCODED_OR_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(&format!(r"{ENCODINGS}|(?P<soft>=[ \t]*\r?\n)|(?P<quoted>(?:=[0-9A-Fa-f]{{2}})+)")).unwrap()
-});
+static ENCODED: LazyLock<Regex> = LazyLock::new(|| pattern(ENCODINGS));
+static ENCODED_OR_QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!(r"{ENCODINGS}|(?P<soft>=[ \t]*\r?\n)|(?P<quoted>(?:=[0-9A-Fa-f]{{2}})+)")));
 
 /// HTML entities, percent-encoding (RFC 3986), `\x41`, `\u0041` and `\u{41}` escapes, Punycode labels (RFC 3492).
 const ENCODINGS: &str = concat!(

@@ -1,16 +1,15 @@
 //! What tests of the store need: keys, mails, cases and rows.
-#![allow(dead_code)]
 
 use embargod::report::*;
 use embargod::store::*;
 use jiff::Timestamp;
 
-pub fn gateway_key() -> NewKey {
+pub(crate) fn gateway_key() -> NewKey {
     generate_key("Kata Containers VMT <vmt@katacontainers.example>", None, None).unwrap()
 }
 
 /// The first key is active, the others decrypt.
-pub fn keyring(keys: &[&NewKey]) -> Keyring {
+pub(crate) fn keyring(keys: &[&NewKey]) -> Keyring {
     let until = jiff::civil::date(2999, 12, 31);
     let keys = keys.iter().enumerate().map(|(index, key)| {
         let usage = if index == 0 { KeyUse::Active } else { KeyUse::DecryptOnly { until } };
@@ -19,32 +18,32 @@ pub fn keyring(keys: &[&NewKey]) -> Keyring {
     Keyring::new(keys.collect(), Vec::new(), Vec::new()).map_err(|(_, error)| error).unwrap()
 }
 
-pub fn vault() -> Vault {
+pub(crate) fn vault() -> Vault {
     Vault::new(&StoreKey::generate().unwrap()).unwrap()
 }
 
-pub fn new_mail_id(vault: &Vault) -> MailId {
+pub(crate) fn new_mail_id(vault: &Vault) -> MailId {
     MailId::from_random(vault.random().unwrap())
 }
 
-pub fn owner(vault: &Vault) -> Owner {
+pub(crate) fn owner(vault: &Vault) -> Owner {
     Owner::from_random(vault.random().unwrap())
 }
 
-pub fn later(now: Timestamp, seconds: i64) -> Timestamp {
+pub(crate) fn later(now: Timestamp, seconds: i64) -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond() + seconds * 1000).unwrap()
 }
 
-pub fn sealed(vault: &Vault, purpose: Purpose, row: &str, text: &[u8]) -> AtRest {
+pub(crate) fn sealed(vault: &Vault, purpose: Purpose, row: &str, text: &[u8]) -> AtRest {
     vault.seal(purpose, row, &Plaintext::new(text.to_vec())).unwrap()
 }
 
 /// A mail found at a place named after its own id.
-pub fn arrived(vault: &Vault, id: &MailId, text: &[u8], received: Timestamp) -> NewMail {
+pub(crate) fn arrived(vault: &Vault, id: &MailId, text: &[u8], received: Timestamp) -> NewMail {
     arrived_at(vault, id, id.as_str(), text, received)
 }
 
-pub fn arrived_at(vault: &Vault, id: &MailId, place: &str, text: &[u8], received: Timestamp) -> NewMail {
+pub(crate) fn arrived_at(vault: &Vault, id: &MailId, place: &str, text: &[u8], received: Timestamp) -> NewMail {
     NewMail {
         id: id.clone(),
         source: vault.digest(Lookup::Source, &[place.as_bytes()]),
@@ -57,7 +56,7 @@ pub fn arrived_at(vault: &Vault, id: &MailId, place: &str, text: &[u8], received
 }
 
 /// Stores a mail and opens it, without a case.
-pub async fn opened_mail(store: &Store, vault: &Vault) -> MailId {
+pub(crate) async fn opened_mail(store: &Store, vault: &Vault) -> MailId {
     let now = store.now().await.unwrap();
     let id = new_mail_id(vault);
     store.take_in(&[arrived(vault, &id, id.as_str().as_bytes(), now)]).await.unwrap();
@@ -69,7 +68,7 @@ pub async fn opened_mail(store: &Store, vault: &Vault) -> MailId {
     id
 }
 
-pub fn opened<'a>(vault: &Vault, mail: &'a StoredMail, case: Option<&'a CaseId>) -> Settlement<'a> {
+pub(crate) fn opened<'a>(vault: &Vault, mail: &'a StoredMail, case: Option<&'a CaseId>) -> Settlement<'a> {
     Settlement {
         mail: &mail.id,
         fence: mail.fence,
@@ -80,7 +79,7 @@ pub fn opened<'a>(vault: &Vault, mail: &'a StoredMail, case: Option<&'a CaseId>)
     }
 }
 
-pub fn new_case(vault: &Vault, case: &CaseId, opened: Timestamp) -> NewCase {
+pub(crate) fn new_case(vault: &Vault, case: &CaseId, opened: Timestamp) -> NewCase {
     let id = case.to_string();
     NewCase {
         id: case.clone(),
@@ -95,7 +94,7 @@ pub fn new_case(vault: &Vault, case: &CaseId, opened: Timestamp) -> NewCase {
     }
 }
 
-pub fn row(vault: &Vault, mail: &MailId, kind: RowKind, recipient: Option<Digest>, due: Timestamp) -> NewRow {
+pub(crate) fn row(vault: &Vault, mail: &MailId, kind: RowKind, recipient: Option<Digest>, due: Timestamp) -> NewRow {
     NewRow {
         id: RowId::from_random(vault.random().unwrap()),
         mail: mail.clone(),
@@ -110,7 +109,7 @@ pub fn row(vault: &Vault, mail: &MailId, kind: RowKind, recipient: Option<Digest
 }
 
 /// Puts one row into the outbox, due now, and returns its name.
-pub async fn enqueued(store: &Store, vault: &Vault, mail: &MailId, kind: RowKind, to: &str) -> RowId {
+pub(crate) async fn enqueued(store: &Store, vault: &Vault, mail: &MailId, kind: RowKind, to: &str) -> RowId {
     let now = store.now().await.unwrap();
     let row = row(vault, mail, kind, Some(vault.address_digest(to)), now);
     let mut tx = store.begin().await.unwrap();

@@ -1,18 +1,10 @@
 //! One mail's way through the store, across a restart and a new gateway key, and what stays of it on disk.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-#[path = "common/databases.rs"]
-mod databases;
-#[path = "common/postgres.rs"]
-mod postgres;
-#[path = "common/store_world.rs"]
-mod world;
-
-use databases::both;
+use crate::databases::both;
+use crate::world::*;
 use embargod::report::*;
 use embargod::store::*;
 use std::time::Duration;
-use world::*;
 
 #[tokio::test]
 async fn a_mail_lives_through_a_restart_a_new_gateway_key_and_a_held_copy() {
