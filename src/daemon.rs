@@ -10,7 +10,7 @@ use crate::steps::{self, StepError};
 use crate::store::lock::DaemonLock;
 use crate::store::{Fence, Mode, Store};
 use anyhow::Context;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -143,7 +143,7 @@ impl Running {
     }
 }
 
-async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &PathBuf, secrets: &Secrets) {
+async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Secrets) {
     let current = sender.borrow().clone();
     let result = match Config::load(file) {
         Ok(config) => current.reload(config, secrets).await,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::adapters::testing::{age, names};
+use crate::adapters::fixture_tests::{age, names};
 use std::os::unix::fs::PermissionsExt;
 
 const ALICE: &str = "alice@example.org";

@@ -1,5 +1,5 @@
 use super::*;
-use crate::adapters::testing::{Owner, age, names};
+use crate::adapters::fixture_tests::{Owner, age, names};
 use crate::ports::HEAD;
 use std::os::unix::fs::symlink;
 

@@ -5,11 +5,11 @@
 
 mod directory;
 pub(crate) mod durable;
+#[cfg(test)]
+pub(crate) mod fixture_tests;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
-#[cfg(test)]
-pub(crate) mod testing;
 pub(crate) mod waiting;
 
 pub use directory::Directory;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::adapters::testing::{Owner, names};
+use crate::adapters::fixture_tests::{Owner, names};
 
 const LIMIT: u64 = 100_000;
 

@@ -391,7 +391,6 @@ fn missing_tables_and_a_missing_file_are_named() {
     assert!(message.ends_with("`embargod init` makes a new one"), "{message}");
 }
 
-/// Every key of the good configuration above, which has them all but those of other kinds.
 #[test]
 fn the_documentation_explains_every_key() {
     let document = include_str!("../../docs/configuration.md");

@@ -68,11 +68,16 @@ fn team(mut table: Table<'_>) -> Result<Team, ConfigError> {
     Ok(team)
 }
 
+/// Where the store lies unless `store.url` says otherwise.
+const DEFAULT_STORE: &str = "sqlite://state/embargod.db";
+
 fn store(mut table: Table<'_>) -> Result<StoreConfig, ConfigError> {
     table.refuse(&["keep"], "erasing closed cases is not built into this version; they are kept", "remove it")?;
     let folder = table.source.folder;
-    let mend = "write where cases are kept, as in \"sqlite://state/embargod.db\"";
-    let (database, state) = table.read_required("url", mend, |text| values::database(text, folder))?;
+    let (database, state) = match table.read("url", |text| values::database(text, folder))? {
+        Some(store) => store,
+        None => values::database(DEFAULT_STORE, folder).map_err(|problem| table.wrong("url", problem))?,
+    };
     table.finish()?;
     Ok(StoreConfig { database, keep: None, state })
 }
@@ -104,7 +109,7 @@ fn gateway_key(mut table: Table<'_>) -> Result<GatewayKeyConfig, ConfigError> {
     let file = file.ok_or_else(|| table.wrong("file", Problem::new("it is missing", "name the secret key file")))?;
     let passphrase = table.optional_table("passphrase")?.map(secret).transpose()?;
     let mend = "write \"active\", or \"decrypt-only\" together with until = DATE";
-    let usage = table.required("use", mend)?;
+    let usage = table.text("use")?.unwrap_or_else(|| "active".into());
     let until = table.date("until")?;
     let usage = match (usage.as_str(), until) {
         ("active", None) => KeyUse::Active,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::report::keyring::Unusable;
 use crate::report::pgp_world_tests::*;
 use mail_parser::{MessageParser, MimeHeaders};
 use openpgp::parse::Parse;

@@ -6,13 +6,13 @@
 use super::case::{CaseId, OurMessageId};
 use super::facts::{Facts, Frozen};
 use super::keyring::{Keyring, Member};
-use super::open::{CaseKey, OpenRequest, open};
+use super::open::{OpenRequest, open};
 use super::opened::{Opened, Section, SessionKeyRecord};
 use super::pgp_mime::{SealError, TeamIdentity};
 use super::policy::{AnswerKey, Author as Speaker, MailKind, NoAdvisory, Rules};
 use super::seal::{CopyRequest, SignedCopies, sign_copies};
 use super::secret::{Plaintext, ReporterContact};
-use super::statement::{AdvisoryLine, Author, Kind, Statement};
+use super::statement::{AdvisoryLine, Author, Statement};
 use super::verdict::{Encryption, Refusal};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -28,8 +28,8 @@ pub fn open_mail(
     received: Timestamp,
     truncated: bool,
 ) -> Opened {
-    let case_key = key.map(|key| CaseKey(key.cert.clone()));
-    let mut opened = open_with(mail, keyring, rules, case_key.as_ref(), &[], received);
+    let case_key = key.map(|key| &key.cert);
+    let mut opened = open_with(mail, keyring, rules, case_key, &[], received);
     if truncated {
         opened.refuse(Refusal::TooLarge, mail);
     }
@@ -40,7 +40,7 @@ fn open_with(
     mail: &Plaintext,
     keyring: &Keyring,
     rules: &Rules,
-    case_key: Option<&CaseKey>,
+    case_key: Option<&sequoia_openpgp::Cert>,
     session_keys: &[SessionKeyRecord],
     received: Timestamp,
 ) -> Opened {
@@ -93,7 +93,7 @@ pub fn prepare_copies(
 ) -> Result<SignedCopies, SealError> {
     let statement = statement(input, keyring);
     let from_author = match (&statement.kind, &statement.author) {
-        (Kind::Discussion, Author::Member(name)) => Some(name.clone()),
+        (MailKind::Discussion, Author::Member(name)) => Some(name.clone()),
         _ => None,
     };
     let request = CopyRequest {
@@ -115,7 +115,7 @@ fn statement(input: &CopyInput<'_>, keyring: &Keyring) -> Statement {
     let contact = input.contact.map(ReporterContact::from_plaintext);
     let bare = Statement {
         case: input.case.cloned(),
-        kind: Kind::Notice,
+        kind: MailKind::Notice,
         author: Author::Gateway,
         subject: Plaintext::new(Vec::new()),
         received: input.received,
@@ -137,7 +137,7 @@ fn statement(input: &CopyInput<'_>, keyring: &Keyring) -> Statement {
             ..bare
         },
         Frozen::Mail(facts) => Statement {
-            kind: kind(facts.kind),
+            kind: facts.kind,
             author: author(&facts.author, keyring),
             subject: Plaintext::from_text(&facts.subject),
             encryption: facts.encryption,
@@ -150,16 +150,6 @@ fn statement(input: &CopyInput<'_>, keyring: &Keyring) -> Statement {
             notes: notes(facts),
             ..bare
         },
-    }
-}
-
-fn kind(kind: MailKind) -> Kind {
-    match kind {
-        MailKind::Report => Kind::Report,
-        MailKind::ReporterReply => Kind::ReporterReply,
-        MailKind::Discussion => Kind::Discussion,
-        MailKind::SentToReporter => Kind::SentToReporter,
-        MailKind::Notice => Kind::Notice,
     }
 }
 

@@ -1,8 +1,8 @@
 use super::*;
+use crate::report::keys_fixture_tests::*;
 use crate::report::opened::SessionKeyRecord;
 use crate::report::policy::{CopyTo, Known, decide};
 use crate::report::secret::ReporterContact;
-use crate::report::test_keys::*;
 use crate::report::{Outer, SignatureStatus};
 
 #[test]
@@ -16,7 +16,8 @@ fn facts_come_back_from_the_store_as_they_were_judged() {
     opened.warnings.insert(Warning::OldKey);
     let addresses = ["vmt@example.org", "PSIRT@vendor.example", "psirt@vendor.example"];
     opened.recipients = addresses.iter().map(|a| ReporterContact::new(a, None)).collect();
-    opened.session_keys = vec![SessionKeyRecord { algorithm: Some(9), key: Zeroizing::new(vec![3; 32]) }];
+    opened.session_keys =
+        vec![SessionKeyRecord { algorithm: Some(9), key: Zeroizing::new(vec![3; 32]), old_key: false }];
     let outer = Outer::read(&mail("From: eve@example.net", "text"), &keyring, &rules);
     let decision = decide(&outer, &opened, &Known::default(), &keyring, &rules, now);
     assert_eq!(decision.copies, CopyTo::AllMembers);
@@ -36,7 +37,7 @@ fn facts_come_back_from_the_store_as_they_were_judged() {
 
 #[test]
 fn a_notice_comes_back_and_anything_else_is_an_error() {
-    let notice = Notice { subject: "A copy is held".into(), lines: vec!["alice: certificate-expired".into()] };
+    let notice = Notice::new(Audience::Admins, None, "A copy is held", vec!["alice: certificate-expired".into()]);
     let plain = Frozen::Notice(notice.clone()).to_plaintext().unwrap();
     assert!(matches!(Frozen::from_plaintext(&plain), Ok(Frozen::Notice(back)) if back == notice));
     for bad in ["", "{}", "{\"notice\":{}}", "{\"other\":1}"] {

@@ -1,7 +1,7 @@
 use super::*;
+use crate::report::keys_fixture_tests::*;
 use crate::report::policy::{DraftContent, Known, Rules, decide};
 use crate::report::secret::{Plaintext, ReporterContact};
-use crate::report::test_keys::*;
 use crate::report::{Opened, Outer};
 use serde_json::json;
 

@@ -14,6 +14,8 @@ mod drafting;
 mod facts;
 mod inspection;
 mod keyring;
+#[cfg(test)]
+mod keys_fixture_tests;
 mod limits;
 mod open;
 mod opened;
@@ -28,8 +30,6 @@ mod seal;
 mod secret;
 mod statement;
 mod template;
-#[cfg(test)]
-mod test_keys;
 mod vault;
 mod verdict;
 mod wrap;
@@ -45,7 +45,7 @@ pub use keyring::{
     GatewayKey, KeyError, KeyUse, Keyring, KnownCertificate, Member, NewKey, SpoolCertificate, Unusable, generate_key,
 };
 pub use limits::Limits;
-pub use open::{CaseKey, OpenRequest, open};
+pub use open::{OpenRequest, open};
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
 pub use outer::{Dmarc, Nature, Outer, Recipients};
 pub use outgoing::OutgoingMail;

@@ -2,6 +2,9 @@
 //!
 //! Security: every key lies in a temporary folder of the test.
 
+use super::policy::MailKind as Kind;
+use super::seal::{CopyRequest, sign_copies};
+use super::statement::{Author, Statement};
 use super::*;
 use jiff::Timestamp;
 use mail_parser::{MessageParser, MimeHeaders};

@@ -61,6 +61,9 @@ impl Situation<'_> {
         if matches!(self.outer.sender, Sender::Several(_)) {
             decision.warnings.insert(Warning::SeveralFrom);
         }
+        if self.opened.refusal.is_some() {
+            decision.warnings.insert(Warning::NotOpened);
+        }
         if imitates_statement(&self.opened.text.expose_text()) {
             decision.warnings.insert(Warning::ForgedStatement);
         }

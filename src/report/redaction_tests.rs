@@ -1,172 +1,11 @@
 use super::*;
 use crate::report::{AdvisoryDraft, CaseId, Marker};
-use base64::Engine;
+use fixture::*;
 use openpgp::cert::prelude::*;
 use proptest::prelude::*;
 
-struct Person {
-    name: &'static str,
-    address: &'static str,
-    /// What must be nowhere in a draft, compared in small letters.
-    secrets: &'static [&'static str],
-}
-
-const PEOPLE: [Person; 9] = [
-    Person {
-        name: "Eve Mallory",
-        address: "eve.mallory@redbrick-labs.example",
-        secrets: &["mallory", "eve.m", "redbrick"],
-    },
-    Person {
-        name: "José Ángel Núñez", address: "jnunez77@gmail.com", secrets: &["josé", "núñez", "ángel", "jnunez"]
-    },
-    Person {
-        name: "Jürgen Müßig",
-        address: "juergen.muessig@muessig.example",
-        secrets: &["jürgen", "juergen", "müßig", "muessig"],
-    },
-    Person {
-        name: "Пётр Смирнов", address: "petr.smirnov@почта.example", secrets: &["пётр", "смирнов", "smirnov"]
-    },
-    Person { name: "王小明", address: "wangxm@corp.example.cn", secrets: &["王小明", "小明", "wangxm"] },
-    Person { name: "김철수", address: "cskim88@naver.com", secrets: &["김철수", "철수", "cskim"] },
-    Person {
-        name: "محمد الخطيب", address: "alkhatib@khatib.example", secrets: &["محمد", "الخطيب", "alkhatib"]
-    },
-    Person {
-        name: "Nikos Παπαδόπουλος",
-        address: "npapad@auth.example.gr",
-        secrets: &["nikos", "παπαδόπουλος", "npapad"],
-    },
-    Person {
-        name: "\"O'Brien-Vantongeren, Siobhán\"",
-        address: "x0sob@proton.me",
-        secrets: &["brien", "vantongeren", "siobhán", "x0sob"],
-    },
-];
-
-/// Runs a report of somebody through redaction, as far as it goes.
-fn redacted_from(
-    name: Option<&str>,
-    address: &str,
-    certs: &[&openpgp::Cert],
-    subject: &str,
-    text: &str,
-) -> Result<AdvisoryDraft, Fallback> {
-    let (subject, plain) = (Plaintext::from_text(subject), Plaintext::from_text(text));
-    let template = Template::read(text, &["runtime".to_owned()]);
-    let contact = ReporterContact::new(address, name);
-    let input = RedactionInput {
-        subject: &subject,
-        text: &plain,
-        contacts: vec![&contact],
-        certs: certs.to_vec(),
-        fingerprints: certs.iter().map(|cert| cert.fingerprint().to_hex()).collect(),
-        members: vec![("Alice Liddell".to_owned(), "alice@members.example".to_owned())],
-        team_addresses: &[],
-        template: &template,
-    };
-    AdvisoryDraft::report(redact(&input)?, &CaseId::new("KATA", 2026, 1), &Marker::from_random([9; 16]))
-}
-
-fn redacted(person: &Person, text: &str) -> Result<AdvisoryDraft, Fallback> {
-    redacted_from(Some(person.name), person.address, &[], "A bug", text)
-}
-
-/// What the tests hold against a draft, by yet another way than the code under test.
-fn flat(text: &str) -> String {
-    text.to_lowercase().chars().filter(|c| !is_invisible(*c)).collect()
-}
-
-fn assert_clean(person: &Person, draft: &AdvisoryDraft, from: &str) {
-    let body = flat(&format!("{}\n{}", draft.summary(), draft.description()));
-    for secret in person.secrets.iter().chain([&person.address]) {
-        assert!(!body.contains(secret), "{secret} of {} was left in:\n{body}\nfrom:\n{from}", person.name);
-    }
-}
-
-/// Our text of somebody; `text` must come through clean, without falling back.
-fn shown(person: &Person, text: &str) -> String {
-    let draft = redacted(person, text).unwrap_or_else(|why| panic!("fell back ({why}) on:\n{text}"));
-    assert_clean(person, &draft, text);
-    draft.description().to_owned()
-}
-
-fn entities(text: &str) -> String {
-    text.chars().map(|c| format!("&#{};", u32::from(c))).collect()
-}
-
-fn hexadecimal_entities(text: &str) -> String {
-    text.chars().map(|c| format!("&#x{:X};", u32::from(c))).collect()
-}
-
-fn percent(text: &str) -> String {
-    text.bytes().map(|b| format!("%{b:02X}")).collect()
-}
-
-fn quoted_printable(text: &str) -> String {
-    text.bytes().map(|b| format!("={b:02X}")).collect()
-}
-
-fn look_alikes(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            'a' => 'а',
-            'e' => 'е',
-            'o' => 'о',
-            'c' => 'с',
-            'p' => 'р',
-            'i' => 'і',
-            'x' => 'х',
-            c => c,
-        })
-        .collect()
-}
-
-fn full_width(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii_graphic() { char::from_u32(u32::from(c) + 0xfee0).unwrap() } else { c })
-        .collect()
-}
-
-fn between(text: &str, joint: &str) -> String {
-    text.split("").filter(|c| !c.is_empty()).collect::<Vec<_>>().join(joint)
-}
-
-fn broken_in_the_middle(text: &str, joint: &str) -> String {
-    let middle = text.char_indices().nth(text.chars().count() / 2).unwrap().0;
-    format!("{}{joint}{}", &text[..middle], &text[middle..])
-}
-
-type Hiding = (&'static str, fn(&str) -> String);
-
-fn hidings() -> Vec<Hiding> {
-    vec![
-        ("as it is", str::to_owned),
-        ("capitals", str::to_uppercase),
-        ("small letters", str::to_lowercase),
-        ("decimal entities", entities),
-        ("hexadecimal entities", hexadecimal_entities),
-        ("entities twice", |text| entities(text).replace('&', "&amp;")),
-        ("percent", percent),
-        ("percent twice", |text| percent(text).replace('%', "%25")),
-        ("quoted-printable", quoted_printable),
-        ("look-alikes", look_alikes),
-        ("full width", full_width),
-        ("zero width", |text| between(text, "\u{200b}")),
-        ("soft hyphens", |text| between(text, "\u{ad}")),
-        ("variation selectors", |text| between(text, "\u{fe0f}")),
-        ("line broken", |text| broken_in_the_middle(text, "\n")),
-        ("hyphenated", |text| broken_in_the_middle(text, "-\n")),
-        ("broken in a quotation", |text| broken_in_the_middle(text, "\n> ")),
-        ("soft line break", |text| broken_in_the_middle(text, "=\n")),
-        ("bold", |text| format!("**{text}**")),
-        ("decomposed", |text| text.nfd().collect()),
-        ("base64", |text| base64::engine::general_purpose::STANDARD.encode(format!("I am {text}."))),
-        ("hexadecimal", |text| hex::encode(format!("by {text} "))),
-        ("JSON escapes", |text| text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()),
-    ]
-}
+#[path = "redaction_fixture_tests.rs"]
+mod fixture;
 
 #[test]
 fn a_name_and_an_address_are_found_however_they_are_written() {
@@ -177,7 +16,7 @@ fn a_name_and_an_address_are_found_however_they_are_written() {
                 hide(person.name),
                 hide(person.address)
             );
-            let shown = shown(person, &text);
+            let shown = shown_for(person, &text);
             assert!(shown.contains("does not check the length"), "{way}: {shown}");
             assert!(shown.contains("The crash is at offset 12."), "{way}: {shown}");
             assert!(shown.contains("[redacted: "), "{way}: {shown}");
@@ -190,7 +29,7 @@ fn a_name_and_an_address_are_found_however_they_are_written() {
 
 #[test]
 fn handles_go_with_the_links_hosts_and_paths_that_hold_them() {
-    let shown = shown(
+    let shown = shown_for(
         &PEOPLE[0],
         "PoC: https://github.com/emallory/poc and https://redbrick-labs.example/blog/1\n\
          Built in /home/eve.mallory/src/kata/main.rs:12 on mallory-laptop.lan, C:\\Users\\mallory\\poc.exe\n\
@@ -265,8 +104,10 @@ fn signature_blocks_and_closings_go() {
         ("dash", "— Somebody\n"),
         ("bare name", "Somebody Unheard\n"),
     ] {
-        let shown =
-            shown(&PEOPLE[0], &format!("The ring is full and the guest writes on.\n\nRun it twice to see.\n\n{block}"));
+        let shown = shown_for(
+            &PEOPLE[0],
+            &format!("The ring is full and the guest writes on.\n\nRun it twice to see.\n\n{block}"),
+        );
         assert!(!shown.contains("Somebody") && !shown.contains("ACME"), "{name}: {shown}");
         assert!(shown.contains("Run it twice to see."), "{name}: {shown}");
     }
@@ -283,22 +124,22 @@ fn a_name_that_only_the_signature_tells_is_taken_out_everywhere() {
 fn greetings_name_nobody() {
     for greeting in ["Hi Bob,", "Dear Mr. Bobson,", "Hello Bob and Carol!", "Hallo Bob,", "Liebe Carol,", "Привет Боб,"]
     {
-        let shown = shown(&PEOPLE[0], &format!("{greeting}\n\nthe ring is full.\n"));
+        let shown = shown_for(&PEOPLE[0], &format!("{greeting}\n\nthe ring is full.\n"));
         assert!(!shown.contains("Bob") && !shown.contains("Carol") && !shown.contains("Боб"), "{shown}");
     }
-    let shown = shown(&PEOPLE[0], "Hi team,\n\nthe ring is full.\n");
+    let shown = shown_for(&PEOPLE[0], "Hi team,\n\nthe ring is full.\n");
     assert!(shown.contains("Hi team,"), "{shown}");
 }
 
 #[test]
 fn members_names_are_taken_out_as_well() {
-    let shown = shown(&PEOPLE[0], "As Liddell said, write to alice@members.example. The ring is full.\n");
+    let shown = shown_for(&PEOPLE[0], "As Liddell said, write to alice@members.example. The ring is full.\n");
     assert!(!shown.contains("Liddell") && !shown.contains("members"), "{shown}");
 }
 
 #[test]
 fn quoted_mail_headers_go_and_quoted_text_stays() {
-    let shown = shown(
+    let shown = shown_for(
         &PEOPLE[0],
         "See below.\n\nOn Mon, Jan 5, 2026 at 10:00 AM Bob Builder <bob@other.example>\nwrote:\n> The ring is full.\n\n\
          > From: Bob Builder\n> To: Carol\n> Date: Mon, 5 Jan 2026 10:00:00 +0100\n> Message-ID: <1234@mx>\n> Subject: ring\n>\n> It overflows.\n\
@@ -312,7 +153,7 @@ fn quoted_mail_headers_go_and_quoted_text_stays() {
 
 #[test]
 fn a_patch_keeps_its_lines_and_loses_its_authors() {
-    let shown = shown(
+    let shown = shown_for(
         &PEOPLE[0],
         "From 3f2c1a9d5e6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d Mon Sep 17 00:00:00 2001\nFrom: Bob Builder <bob@other.example>\nDate: Mon, 5 Jan 2026 10:00:00 +0100\n\
          Subject: [PATCH] vsock: check the length\n\nSigned-off-by: Bob Builder <bob@other.example>\nCo-authored-by: Carol <c@d.example>\nReported-by: Dave\n---\n \
@@ -365,7 +206,7 @@ fn keys_user_ids_key_ids_and_fingerprints_go() {
 
 #[test]
 fn the_text_of_a_clear_signed_message_stays_and_its_armor_goes() {
-    let shown = shown(
+    let shown = shown_for(
         &PEOPLE[0],
         "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nThe ring is full.\n-----BEGIN PGP SIGNATURE-----\n\niQEzBAEBCgAdFiEE\n-----END PGP SIGNATURE-----\n",
     );
@@ -375,7 +216,7 @@ fn the_text_of_a_clear_signed_message_stays_and_its_armor_goes() {
 #[test]
 fn short_and_common_names_go_where_they_stand_as_names_and_stay_as_words() {
     let mark = Person { name: "Mark Li", address: "mli@proton.me", secrets: &["mark li", "hi mark", "li,"] };
-    let shown = shown(
+    let shown = shown_for(
         &mark,
         "Hi Mark,\n\nI mark the benchmark page as dirty; the list in /dev/kvm is live.\nMark saw it at /home/mark/x.\n\nRegards,\nMark Li\n",
     );
@@ -459,7 +300,7 @@ fn whatever_gets_past_redaction_is_caught_by_the_search_of_the_finished_draft() 
 #[test]
 fn a_name_broken_by_something_taken_out_does_not_grow_together() {
     let text = "eve.mal[redacted: name]lory@redbrick-labs.example and eve.<!-- -->mallory@redbrick-labs.example";
-    shown(&PEOPLE[0], text);
+    shown_for(&PEOPLE[0], text);
 }
 
 /// Ordinary reports come through without falling back, and nearly unchanged.
@@ -494,7 +335,7 @@ fn ordinary_reports_mostly_survive() {
     ];
     let text = lines.join("\n") + "\n\nThe end of the report is an ordinary sentence.\n";
     for person in &PEOPLE {
-        let shown = shown(person, &text);
+        let shown = shown_for(person, &text);
         for line in lines {
             assert!(shown.contains(line), "{}: {line}\n{shown}", person.name);
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// What the copies of one mail are made from. It is the same for every member and for a repeated delivery.
-pub struct CopyRequest<'a> {
+pub(in crate::report) struct CopyRequest<'a> {
     pub identity: &'a TeamIdentity,
     /// The case; nothing for a notice that belongs to none.
     pub case: Option<&'a CaseId>,
@@ -56,7 +56,7 @@ pub struct SignedCopies {
 ///
 /// # Errors
 /// When nobody is in the batch, the gateway cannot sign, or a configured address cannot be used.
-pub fn sign_copies(
+pub(in crate::report) fn sign_copies(
     request: &CopyRequest<'_>,
     keyring: &Keyring,
     batch: &[Arc<Member>],

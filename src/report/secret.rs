@@ -68,11 +68,6 @@ impl Plaintext {
     pub(in crate::report) fn from_text(text: &str) -> Self {
         Self::new(text.as_bytes().to_vec())
     }
-
-    /// A second copy, asked for by name because every copy is one more place to overwrite.
-    pub(in crate::report) fn duplicate(&self) -> Self {
-        Self::new(self.0.to_vec())
-    }
 }
 
 /// Who wrote a report: an address, and the name written beside it.

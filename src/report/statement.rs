@@ -6,34 +6,17 @@
 
 use super::case::CaseId;
 use super::compose::one_line;
+use super::policy::MailKind as Kind;
 use super::secret::{Plaintext, ReporterContact};
-use super::verdict::{Encryption, Refusal, SignatureVerdict, Warning, words};
+use super::verdict::{Encryption, Refusal, SignatureVerdict, Warning};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 use zeroize::Zeroizing;
-
-words! {
-    /// What a copy is about.
-    Kind {
-        /// A mail that opened a case.
-        Report => "report",
-        /// A later mail of somebody outside the team.
-        ReporterReply => "reporter-reply",
-        /// A member's mail to the others.
-        Discussion => "discussion",
-        /// What a member's answer became on its way to the reporter.
-        SentToReporter => "sent-to-reporter",
-        /// The gateway's own word; it holds no mail.
-        Notice => "notice",
-    }
-}
 
 /// Who wrote what the copy holds, as far as the gateway could establish it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Author {
+pub(in crate::report) enum Author {
     Reporter,
     /// The member's name from the configuration.
     Member(String),
@@ -54,7 +37,7 @@ pub enum AdvisoryLine {
 }
 
 /// What the gateway says about one mail, or about itself.
-pub struct Statement {
+pub(in crate::report) struct Statement {
     /// The case; nothing for a notice that belongs to none.
     pub case: Option<CaseId>,
     pub kind: Kind,
@@ -99,7 +82,7 @@ impl AdvisoryLine {
 
 impl Statement {
     /// The text: UTF-8, CRLF line ends, no line longer than 998 octets. The names and their order are stable.
-    pub fn render(&self) -> Plaintext {
+    pub(in crate::report) fn render(&self) -> Plaintext {
         // Large enough that the text is not copied about in memory while it grows.
         let mut out = Lines(Zeroizing::new(String::with_capacity(16 * 1024)));
         match &self.case {

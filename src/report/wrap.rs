@@ -46,8 +46,13 @@ pub(in crate::report) fn decrypt_with(keyring: &Keyring, sealed: &[u8]) -> openp
         OwnKeys(keyring),
     )?;
     let mut plain = zeroize::Zeroizing::new(Vec::with_capacity(sealed.len()));
-    // Read to the end before anything is released: an error on the way discards all.
-    decryptor.read_to_end(&mut plain)?;
+    // Read to the end before anything is released: an error on the way discards all. Nothing of ours is compressed, so
+    // what grows is not ours: somebody who can write to the spool must not fill the memory.
+    let limit = u64::try_from(sealed.len()).unwrap_or(u64::MAX).saturating_add(1);
+    decryptor.by_ref().take(limit).read_to_end(&mut plain)?;
+    if plain.len() > sealed.len() {
+        return Err(anyhow::anyhow!("it grows when it is opened"));
+    }
     Ok(Plaintext::new(std::mem::take(&mut *plain)))
 }
 

@@ -55,7 +55,7 @@ fn mistakes_are_errors_that_name_their_place() {
         &["0000000000000000000000000000000000000000", "bob"],
     );
     is_refused("no fingerprint", |s| s.members[0].fingerprint = String::new(), &["fingerprint"]);
-    is_refused("a duplicate member", |s| s.members.push(s.members[0].clone()), &["alice@example.org"]);
+    is_refused("a duplicate member", |s| s.members.push(s.members[0].clone()), &["members[3]", "same address"]);
     is_refused("no member", |s| s.members.clear(), &["members"]);
     is_refused("an admin who is no member", |s| s.admins = vec!["zoe@example.org".into()], &["zoe@example.org"]);
     is_refused("no gateway key", |s| s.gateway_keys.clear(), &["gateway_keys"]);

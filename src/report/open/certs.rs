@@ -6,32 +6,15 @@
 
 use super::super::keyring::Keyring;
 use super::super::opened::Enclosed;
-use super::super::secret::Plaintext;
 use super::super::verdict::KeyOrigin;
 use sequoia_openpgp as openpgp;
 
 use openpgp::Cert;
 use openpgp::cert::CertParser;
 use openpgp::parse::Parse;
-use openpgp::serialize::SerializeInto;
 
 /// Octets of one key attachment; larger ones are left as attachments.
 const MAX_KEY_DATA: usize = 1024 * 1024;
-
-/// The answer key of a case: the certificate that was fixed when the case was opened.
-pub struct CaseKey(pub(in crate::report) Cert);
-
-impl CaseKey {
-    /// Takes back what [`CaseKey::to_plaintext`] gave. Nothing if it is no certificate.
-    pub(in crate::report) fn from_plaintext(plain: &Plaintext) -> Option<Self> {
-        Cert::from_bytes(plain.expose()).ok().map(|cert| Self(cert.strip_secret_key_material()))
-    }
-
-    /// The form that is sealed into the store: the binary certificate.
-    pub(in crate::report) fn to_plaintext(&self) -> Option<Plaintext> {
-        self.0.clone().strip_secret_key_material().to_vec().ok().map(Plaintext::new)
-    }
-}
 
 /// A certificate that a signature may have been made by.
 pub(super) struct Candidate<'c> {
@@ -44,7 +27,7 @@ pub(super) struct Candidate<'c> {
 /// All candidates, the configured ones first.
 pub(super) fn candidates<'c>(
     keyring: &'c Keyring,
-    case_key: Option<&'c CaseKey>,
+    case_key: Option<&'c Cert>,
     enclosed: &'c [Enclosed],
 ) -> Vec<Candidate<'c>> {
     let of = |origin| move |cert| Candidate { cert, origin, member: None };
@@ -52,7 +35,7 @@ pub(super) fn candidates<'c>(
         let print = cert.fingerprint();
         keyring.members.iter().any(|member| member.cert.fingerprint() == print)
             || keyring.is_gateway(&print)
-            || keyring.known.iter().chain(case_key.map(|key| &key.0)).any(|known| known.fingerprint() == print)
+            || keyring.known.iter().chain(case_key).any(|known| known.fingerprint() == print)
     };
     let members = keyring.members.iter().map(|member| Candidate {
         cert: &member.cert,
@@ -62,7 +45,7 @@ pub(super) fn candidates<'c>(
     members
         .chain(keyring.gateway.iter().map(|key| &key.cert).map(of(KeyOrigin::Configured)))
         .chain(keyring.known.iter().map(of(KeyOrigin::Configured)))
-        .chain(case_key.iter().map(|key| &key.0).map(of(KeyOrigin::Case)))
+        .chain(case_key.iter().copied().map(of(KeyOrigin::Case)))
         // A copy that came by mail must not renew a configured certificate that has expired.
         .chain(
             enclosed
@@ -117,13 +100,13 @@ pub(super) fn addresses(cert: &Cert) -> Vec<String> {
 }
 
 /// Whether a certificate from a mail claims an address of somebody whose certificate is already known to be another one.
-pub(super) fn replaces_known(cert: &Cert, keyring: &Keyring, case_key: Option<&CaseKey>) -> bool {
+pub(super) fn replaces_known(cert: &Cert, keyring: &Keyring, case_key: Option<&Cert>) -> bool {
     let print = cert.fingerprint();
     let known = keyring
         .members
         .iter()
         .map(|member| (&member.cert, Some(member.id())))
-        .chain(keyring.known.iter().chain(case_key.map(|key| &key.0)).map(|cert| (cert, None)))
+        .chain(keyring.known.iter().chain(case_key).map(|cert| (cert, None)))
         .collect::<Vec<_>>();
     if known.iter().any(|(other, _)| other.fingerprint() == print) {
         return false;

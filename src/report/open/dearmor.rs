@@ -6,7 +6,8 @@
 //! Security: the number of blocks is bounded. The checksum is ignored, as RFC 9580 section 6.1 asks: integrity is what the
 //! encryption proves, not what anybody can recompute.
 
-use super::mime::{BASE64, line_length, trim_line};
+use super::mime::{line_length, trim_line};
+use super::transfer::BASE64;
 use base64::Engine;
 use sequoia_openpgp as openpgp;
 

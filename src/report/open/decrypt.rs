@@ -9,6 +9,7 @@ use super::super::keyring::{GatewayKey, KeyUse, Keyring, system_time};
 use super::super::limits::Limits;
 use super::super::opened::SessionKeyRecord;
 use super::super::verdict::Refusal;
+use super::timed::Timed;
 use super::verify::lenient_policy;
 use jiff::Timestamp;
 use sequoia_openpgp as openpgp;
@@ -166,22 +167,6 @@ fn append(to: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
         *to = larger;
     }
     to.extend_from_slice(more);
-}
-
-/// Fails once the time is up, so that decompression cannot run on.
-struct Timed<'d> {
-    data: &'d [u8],
-    deadline: Instant,
-}
-
-impl Read for Timed<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if Instant::now() >= self.deadline {
-            return Err(std::io::ErrorKind::TimedOut.into());
-        }
-        let most = buffer.len().min(64 * 1024);
-        self.data.read(buffer.get_mut(..most).unwrap_or_default())
-    }
 }
 
 #[derive(Default)]

@@ -1,4 +1,6 @@
+use super::super::transfer::base64_lenient;
 use super::*;
+use base64::Engine;
 
 fn entity(bytes: &[u8]) -> Entity {
     parse(bytes, 0..bytes.len(), 0, &mut Bounds { limits: &Limits::default(), parts: 0 }).ok().unwrap()

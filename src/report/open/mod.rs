@@ -15,10 +15,10 @@ mod leaf;
 mod mime;
 mod protect;
 mod text;
+mod timed;
+mod transfer;
 mod verify;
 mod walk;
-
-pub use certs::CaseKey;
 
 use super::case::CaseId;
 use super::keyring::Keyring;
@@ -46,7 +46,7 @@ pub struct OpenRequest<'a> {
     /// When the mail was received: the time at which keys and signatures are judged.
     pub received: Timestamp,
     /// The answer key of the case, if the mail belongs to one that has one.
-    pub case_key: Option<&'a CaseKey>,
+    pub case_key: Option<&'a sequoia_openpgp::Cert>,
     /// Session keys from an earlier opening of the same mail; with them no secret key is needed.
     pub session_keys: &'a [SessionKeyRecord],
     /// Prefix of case numbers, to find one in the subject.

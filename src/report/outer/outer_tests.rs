@@ -1,5 +1,5 @@
 use super::*;
-use crate::report::test_keys::*;
+use crate::report::keys_fixture_tests::*;
 use crate::report::vault::StoreKey;
 
 fn read(header: &str, body: &str) -> Outer {

@@ -1,9 +1,9 @@
+use crate::report::keys_fixture_tests::*;
 use crate::report::opened::{Enclosed, Opened, Place};
 use crate::report::outer::Outer;
 use crate::report::policy::test_world::*;
 use crate::report::policy::*;
 use crate::report::secret::Plaintext;
-use crate::report::test_keys::*;
 use crate::report::verdict::{Encryption, KeyOrigin, Refusal, SignatureStatus, SignatureVerdict};
 use jiff::{SignedDuration, Timestamp};
 use sequoia_openpgp::Cert;

@@ -1,6 +1,6 @@
 use super::test_world::*;
 use super::*;
-use crate::report::test_keys::*;
+use crate::report::keys_fixture_tests::*;
 use crate::report::verdict::{Intended, Refusal, SignatureVerdict};
 use jiff::SignedDuration;
 

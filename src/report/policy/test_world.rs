@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::report::case::CaseId;
-use crate::report::test_keys::*;
+use crate::report::keys_fixture_tests::*;
 use crate::report::verdict::SignatureVerdict;
 use jiff::SignedDuration;
 use sequoia_openpgp::Cert;
