@@ -3,6 +3,8 @@
 //! Security: every loop may be killed at any point; what it had begun is in the store. A reload takes the whole new
 //! configuration or nothing, and takes effect between two mails.
 
+mod role;
+
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
 use crate::ports::Inbox;
@@ -10,9 +12,11 @@ use crate::steps::{self, StepError};
 use crate::store::lock::DaemonLock;
 use crate::store::{Fence, Mode, Store};
 use anyhow::Context;
+use role::Role;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,8 +25,6 @@ use tokio_util::sync::CancellationToken;
 const GRACE: Duration = Duration::from_secs(9);
 /// How often the loops look by themselves, for what comes due with time.
 const TICK: Duration = Duration::from_secs(2);
-/// How long a gateway that shares its store holds the mailbox without renewing.
-const ROLE: Duration = Duration::from_secs(15);
 
 /// How long a mail that was being handed over when a process ended waits before it is handed over again: by then its first
 /// copy, if it arrived, is known.
@@ -78,7 +80,12 @@ impl Running {
         let gateway = &self.gateway;
         steps::held::release(gateway).await?;
         let mut trouble = None;
-        for inbox in &gateway.inboxes {
+        let role = Role::default();
+        let fence = role::take(gateway, &role, None).await?;
+        if !role.is_held() {
+            tracing::warn!("another gateway takes in the mail of this store now; only the outbox is worked on here");
+        }
+        for inbox in gateway.inboxes.iter().filter(|_| role.is_held()) {
             match steps::receive::receive(gateway, inbox.as_ref()).await {
                 Ok(round) => progress("received", round.taken),
                 // The other inboxes and the outbox go on; the error decides how the run ends.
@@ -86,7 +93,7 @@ impl Running {
             }
         }
         loop {
-            let opened = steps::sort::sort(gateway).await?;
+            let opened = if role.is_held() { steps::sort::sort(gateway).await? } else { 0 };
             let drafted = steps::draft::open_drafts(gateway).await?;
             let delivered = steps::deliver::deliver(gateway).await?;
             let answered = steps::acknowledge::acknowledge(gateway).await?;
@@ -99,6 +106,7 @@ impl Running {
                 break;
             }
         }
+        role::release(gateway, fence).await;
         trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
     }
 
@@ -111,9 +119,14 @@ impl Running {
         let (mut hangup, mut terminate, mut interrupt) =
             (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let file = self.gateway.config.file.clone();
-        let (sender, receiver) = watch::channel(Arc::new(self.gateway));
+        let first = Arc::new(self.gateway);
+        let (sender, receiver) = watch::channel(Arc::clone(&first));
         let end = CancellationToken::new();
-        let mut loops = spawn_loops(&receiver, &end);
+        let role = Arc::new(Role::default());
+        let fence = role::take(&first, &role, None).await?;
+        let mut loops = spawn_loops(&receiver, &end, &role, fence);
+        // After a reload nothing of the old configuration stays in memory.
+        drop(first);
         tracing::info!(config = %file.display(), "embargod is running");
         loop {
             tokio::select! {
@@ -167,20 +180,30 @@ struct Bells {
     outbox: Notify,
 }
 
-fn spawn_loops(gateway: &watch::Receiver<Arc<Gateway>>, end: &CancellationToken) -> JoinSet<()> {
+fn spawn_loops(
+    gateway: &watch::Receiver<Arc<Gateway>>,
+    end: &CancellationToken,
+    role: &Arc<Role>,
+    fence: Option<Fence>,
+) -> JoinSet<()> {
     let bells = Arc::new(Bells::default());
     let mut loops = JoinSet::new();
-    loops.spawn(intake_loop(gateway.clone(), end.clone(), Arc::clone(&bells)));
-    loops.spawn(sort_loop(gateway.clone(), end.clone(), Arc::clone(&bells)));
+    loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
+    loops.spawn(intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
+    loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
     loops.spawn(outbox_loop(gateway.clone(), end.clone(), bells));
     loops
 }
 
-async fn intake_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
-    let mut role = Role::default();
+async fn intake_loop(
+    mut gateway: watch::Receiver<Arc<Gateway>>,
+    role: Arc<Role>,
+    end: CancellationToken,
+    bells: Arc<Bells>,
+) {
     while !end.is_cancelled() {
         let current = gateway.borrow_and_update().clone();
-        if role.held(&current).await {
+        if role.is_held() {
             for inbox in &current.inboxes {
                 match steps::receive::receive(&current, inbox.as_ref()).await {
                     Ok(round) if round.taken > 0 => bells.sort.notify_one(),
@@ -195,8 +218,6 @@ async fn intake_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: Cancellati
             () = any_wait(&current.inboxes) => {}
         }
     }
-    let current = gateway.borrow().clone();
-    role.release(&current).await;
 }
 
 /// Waits until one of the inboxes may have new mail.
@@ -204,14 +225,18 @@ async fn any_wait(inboxes: &[Arc<dyn Inbox>]) {
     let waiting = inboxes.iter().map(|inbox| inbox.wait());
     tokio::select! {
         _ = futures::future::select_all(waiting) => {}
-        // The role of a shared store must be renewed in time.
-        () = tokio::time::sleep(ROLE / 3) => {}
+        // The role at a shared store may have come to us meanwhile.
+        () = tokio::time::sleep(TICK) => {}
     }
 }
 
-async fn sort_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
+async fn sort_loop(gateway: watch::Receiver<Arc<Gateway>>, role: Arc<Role>, end: CancellationToken, bells: Arc<Bells>) {
     while !end.is_cancelled() {
         let current = gateway.borrow().clone();
+        if !role.is_held() {
+            pause(&end, &bells.sort).await;
+            continue;
+        }
         match steps::sort::sort_until(&current, &end).await {
             Ok(0) => {}
             Ok(_) => bells.outbox.notify_one(),
@@ -262,44 +287,14 @@ async fn pause(end: &CancellationToken, bell: &Notify) {
     }
 }
 
+/// Logs a failure that is met at every turn of a loop: at once, and then once a minute while it stays the same.
 fn complain(what: &'static str, error: &StepError) {
-    tracing::error!(%error, "{what}");
-}
-
-/// The mailbox of a shared store is worked on by one gateway at a time.
-#[derive(Default)]
-struct Role(Option<Fence>);
-
-const MAILBOX: &str = "mailbox";
-
-impl Role {
-    async fn held(&mut self, gateway: &Gateway) -> bool {
-        if !gateway.is_shared() {
-            return true;
-        }
-        match self.take(gateway).await {
-            Ok(held) => held,
-            Err(error) => {
-                complain("the mailbox role could not be asked for", &error);
-                false
-            }
-        }
-    }
-
-    async fn take(&mut self, gateway: &Gateway) -> Result<bool, StepError> {
-        let now = gateway.store.now().await?;
-        if let Some(fence) = self.0
-            && gateway.store.renew_role(MAILBOX, &gateway.owner, fence, now, ROLE).await?
-        {
-            return Ok(true);
-        }
-        self.0 = gateway.store.acquire_role(MAILBOX, &gateway.owner, now, ROLE).await?;
-        Ok(self.0.is_some())
-    }
-
-    async fn release(&mut self, gateway: &Gateway) {
-        if let Some(fence) = self.0.take() {
-            let _expires_by_itself = gateway.store.release_role(MAILBOX, &gateway.owner, fence).await;
-        }
+    static SAID: Mutex<BTreeMap<&'static str, (String, Instant)>> = Mutex::new(BTreeMap::new());
+    let text = error.to_string();
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = said.get(what).is_none_or(|(last, at)| *last != text || at.elapsed() > Duration::from_secs(60));
+    if new {
+        tracing::error!(%error, "{what}");
+        said.insert(what, (text, Instant::now()));
     }
 }

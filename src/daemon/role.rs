@@ -1,0 +1,103 @@
+//! Who takes mail in and opens it, where several gateways share one store: one of them at a time.
+//!
+//! Security: the role is a lease with a fence. A gateway that was frozen and wakes up finds its role gone; what it had begun to
+//! write is refused by the store, since the new holder has voided it.
+
+use super::complain;
+use crate::gateway::Gateway;
+use crate::steps::StepError;
+use crate::store::Fence;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The role's name in the store.
+const NAME: &str = "mailbox";
+/// How long the role lasts without being renewed.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often it is renewed, or asked for.
+const RENEWAL: Duration = Duration::from_secs(3);
+
+/// Whether this gateway has the role now.
+#[derive(Default)]
+pub(super) struct Role(AtomicBool);
+
+impl Role {
+    pub(super) fn is_held(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Takes or renews the role. Whoever comes by it newly takes over what the last holder had begun.
+pub(super) async fn take(gateway: &Gateway, role: &Role, fence: Option<Fence>) -> Result<Option<Fence>, StepError> {
+    if !gateway.is_shared() {
+        // The lock of the daemon's role says that nobody else works here.
+        if !role.is_held() {
+            recover(gateway).await?;
+            role.0.store(true, Ordering::Release);
+        }
+        return Ok(None);
+    }
+    let now = gateway.store.now().await?;
+    if let Some(fence) = fence
+        && gateway.store.renew_role(NAME, &gateway.owner, fence, now, LEASE).await?
+    {
+        return Ok(Some(fence));
+    }
+    role.0.store(false, Ordering::Release);
+    let fence = gateway.store.acquire_role(NAME, &gateway.owner, now, LEASE).await?;
+    if fence.is_some() {
+        recover(gateway).await?;
+        role.0.store(true, Ordering::Release);
+        tracing::info!("this gateway takes in the mail of the shared store now");
+    }
+    Ok(fence)
+}
+
+async fn recover(gateway: &Gateway) -> Result<(), StepError> {
+    let found = gateway.store.recover().await?;
+    if found > 0 {
+        tracing::warn!(
+            mails = found,
+            "mails were being opened when an earlier process ended; they are tried one by one"
+        );
+    }
+    Ok(())
+}
+
+/// Gives the role back, so that another gateway need not wait for the end of the lease.
+pub(super) async fn release(gateway: &Gateway, fence: Option<Fence>) {
+    if let Some(fence) = fence {
+        let _expires_by_itself = gateway.store.release_role(NAME, &gateway.owner, fence).await;
+    }
+}
+
+/// Holds the role as long as the daemon runs.
+pub(super) async fn hold(
+    gateway: watch::Receiver<Arc<Gateway>>,
+    role: Arc<Role>,
+    mut fence: Option<Fence>,
+    end: CancellationToken,
+) {
+    while !end.is_cancelled() {
+        let current = gateway.borrow().clone();
+        match take(&current, &role, fence).await {
+            Ok(taken) => fence = taken,
+            Err(error) => {
+                // Without an answer of the store nobody knows who has the role; what is begun is fenced.
+                if current.is_shared() {
+                    role.0.store(false, Ordering::Release);
+                }
+                complain("the mailbox role could not be asked for", &error);
+            }
+        }
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = tokio::time::sleep(RENEWAL) => {}
+        }
+    }
+    let current = gateway.borrow().clone();
+    release(&current, fence).await;
+}
