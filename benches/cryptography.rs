@@ -8,7 +8,7 @@ mod support;
 use divan::{Bencher, black_box};
 use embargod::report::{
     CaseId, CopyInput, Decision, DraftContent, Facts, Frozen, Keyring, Known, MailId, Opened, Outer, Plaintext,
-    Purpose, Rules, Section, StoreKey, TeamIdentity, Vault, decide, make_draft, open_mail, prepare_copies,
+    Purpose, Rules, Section, StoreKey, TeamIdentity, Vault, decide, open_mail, prepare_copies, prepare_draft,
 };
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -24,8 +24,7 @@ fn main() {
 /// A team of a hundred, of which a measurement takes the first ones.
 static PEOPLE: LazyLock<People> = LazyLock::new(|| People::new(100));
 static KEYRING: LazyLock<Keyring> = LazyLock::new(|| PEOPLE.keyring());
-static RULES: LazyLock<Rules> =
-    LazyLock::new(|| Rules { drafts: DraftContent::Report, ..PEOPLE.rules() });
+static RULES: LazyLock<Rules> = LazyLock::new(|| Rules { drafts: DraftContent::Report, ..PEOPLE.rules() });
 
 const SIZES: [usize; 3] = [4 * KIB, MIB, 25 * MIB];
 
@@ -97,7 +96,8 @@ fn redaction(bencher: Bencher, size: usize) {
     let (outer, opened, decision) = opened(&mail(size), Timestamp::now());
     let case = CaseId::new("KATA", 2026, 1);
     let components = ["agent".to_owned(), "runtime".to_owned()];
-    let draft = || make_draft(&outer, &opened, &decision, &case, [7; 16], &components, &KEYRING, &RULES);
+    let prepare = || prepare_draft(&outer, &opened, &decision, &components, &KEYRING, &RULES).unwrap();
+    let draft = || prepare().for_case(&case, [7; 16]);
     assert!(draft().fell_back.is_none(), "the report's text is in the draft");
     bencher.bench_local(draft);
 }

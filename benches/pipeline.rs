@@ -26,9 +26,11 @@ fn main() {
         rates.sort_by(f64::total_cmp);
         println!("throughput: {:.0} reports/s (median of 3)", rates[1]);
     }
-    for (name, members, size) in
-        [("one 4 KiB, 5 members", 5, 4 * KIB), ("one 4 KiB, 20 members", 20, 4 * KIB), ("one 4 KiB, 100 members", 100, 4 * KIB)]
-    {
+    for (name, members, size) in [
+        ("one 4 KiB, 5 members", 5, 4 * KIB),
+        ("one 4 KiB, 20 members", 20, 4 * KIB),
+        ("one 4 KiB, 100 members", 100, 4 * KIB),
+    ] {
         if wanted(name) {
             one(name, members, |people| people.report(size, 1));
         }
@@ -65,7 +67,11 @@ fn one(name: &str, members: usize, mail: impl Fn(&People) -> Vec<u8>) {
         })
         .collect();
     costs.sort_by_key(|cost| cost.wall);
-    println!("{name}: {} (median of 3; most memory {} MiB)", costs[1], costs.iter().map(|c| c.peak).max().unwrap() / KIB);
+    println!(
+        "{name}: {} (median of 3; most memory {} MiB)",
+        costs[1],
+        costs.iter().map(|c| c.peak).max().unwrap() / KIB
+    );
 }
 
 /// Memory at rest, and how long a report takes from its arrival to the last copy.
@@ -214,13 +220,8 @@ fn status(child: &Child, name: &str) -> Option<usize> {
 /// CPU time of the children that have ended, user and system.
 fn children_cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<u64> = stat
-        .rsplit_once(") ")
-        .unwrap()
-        .1
-        .split_whitespace()
-        .map(|field| field.parse().unwrap_or(0))
-        .collect();
+    let fields: Vec<u64> =
+        stat.rsplit_once(") ").unwrap().1.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
     // cutime and cstime (proc(5), fields 16 and 17), in clock ticks of 10 ms.
     Duration::from_millis((fields[13] + fields[14]) * 10)
 }
