@@ -6,7 +6,7 @@
 //! same octets.
 
 use super::case::CaseId;
-use super::redaction::{Fallback, RedactedReport, RedactionInput, redact};
+use super::redaction::{Fallback, RedactedReport};
 use super::secret::Plaintext;
 use super::template::{Credit, Template};
 use serde::{Deserialize, Serialize};
@@ -180,15 +180,6 @@ impl AdvisoryDraft {
         report.search_finished(&summary, &own)?;
         report.search_finished(&without_credit(&description, credit), &own)?;
         Ok(Self::frozen(case, marker, summary, description, report.template()))
-    }
-
-    /// A draft with the redacted report, or the stub where it cannot be made safe; the reason is for
-    /// [`super::Warning::RedactionFellBack`].
-    pub fn report_or_stub(input: &RedactionInput<'_>, case: &CaseId, marker: &Marker) -> (Self, Option<Fallback>) {
-        match redact(input).and_then(|report| Self::report(report, case, marker)) {
-            Ok(draft) => (draft, None),
-            Err(fallback) => (Self::stub(case, marker, &input.screened_template()), Some(fallback)),
-        }
     }
 
     fn frozen(case: &CaseId, marker: &Marker, summary: String, description: String, template: &Template) -> Self {

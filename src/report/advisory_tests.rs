@@ -1,3 +1,4 @@
+use super::super::redaction::{RedactionInput, redact};
 use super::*;
 use crate::report::{ReporterContact, Vault};
 use serde_json::Value;

@@ -9,7 +9,7 @@ use super::keyring::Keyring;
 use super::opened::Opened;
 use super::outer::Outer;
 use super::policy::{AdvisoryIntent, Decision, Rules};
-use super::redaction::{Fallback, RedactionInput};
+use super::redaction::{Fallback, RedactedReport, RedactionInput, redact};
 use super::secret::ReporterContact;
 use super::template::Template;
 
@@ -20,28 +20,45 @@ pub struct MadeDraft {
     pub fell_back: Option<Fallback>,
 }
 
-/// Makes the draft for a case. `marker` is random.
-#[allow(clippy::too_many_arguments)]
-pub fn make_draft(
+/// All of a draft but its case: what costs time, done before the case has its number.
+pub struct PreparedDraft {
+    /// The fields without those that name somebody.
+    template: Template,
+    /// Nothing where only a stub is wanted.
+    report: Option<Result<RedactedReport, Fallback>>,
+}
+
+/// Makes the draft that the decision asks for, up to its case. Nothing if it asks for none.
+pub fn prepare_draft(
     outer: &Outer,
     opened: &Opened,
     decision: &Decision,
-    case: &CaseId,
-    marker: [u8; 16],
     components: &[String],
     keyring: &Keyring,
     rules: &Rules,
-) -> MadeDraft {
-    let marker = Marker::from_random(marker);
+) -> Option<PreparedDraft> {
+    if matches!(decision.advisory, AdvisoryIntent::None(_)) {
+        return None;
+    }
     let template = Template::from_opened(opened, components);
     let nobody = ReporterContact::new("", None);
     let sender = outer.sender.one().unwrap_or(&nobody);
     let team: Vec<String> = std::iter::once(&rules.team_address).chain(&rules.aliases).cloned().collect();
     let input = RedactionInput::from_opened(opened, sender, &template, keyring, &team);
-    if decision.advisory == AdvisoryIntent::Open {
-        let (draft, fell_back) = AdvisoryDraft::report_or_stub(&input, case, &marker);
-        MadeDraft { draft, fell_back }
-    } else {
-        MadeDraft { draft: AdvisoryDraft::stub(case, &marker, &input.screened_template()), fell_back: None }
+    let report = (decision.advisory == AdvisoryIntent::Open).then(|| redact(&input));
+    Some(PreparedDraft { template: input.screened_template(), report })
+}
+
+impl PreparedDraft {
+    /// The draft for a case. `marker` is random.
+    pub fn for_case(self, case: &CaseId, marker: [u8; 16]) -> MadeDraft {
+        let marker = Marker::from_random(marker);
+        let report = self.report.map(|report| report.and_then(|report| AdvisoryDraft::report(report, case, &marker)));
+        let fell_back = match report {
+            Some(Ok(draft)) => return MadeDraft { draft, fell_back: None },
+            Some(Err(fallback)) => Some(fallback),
+            None => None,
+        };
+        MadeDraft { draft: AdvisoryDraft::stub(case, &marker, &self.template), fell_back }
     }
 }

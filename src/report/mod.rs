@@ -38,7 +38,7 @@ pub use advisory::{AdvisoryDraft, BadDraft, Marker};
 pub use answering::{AckPlace, write_acknowledgement};
 pub use case::{CaseId, MailId, NotACaseId, OurMessageId};
 pub use copies::{CopyInput, open_mail, prepare_copies, sections_of};
-pub use drafting::{MadeDraft, make_draft};
+pub use drafting::{MadeDraft, PreparedDraft, prepare_draft};
 pub use facts::{Audience, BadFacts, Facts, Frozen, Notice};
 pub use inspection::{DraftView, Held, Inspection};
 pub use keyring::{
@@ -47,7 +47,7 @@ pub use keyring::{
 pub use limits::Limits;
 pub use open::{OpenRequest, open};
 pub use opened::{Enclosed, Label, Opened, PartInfo, Place, Section};
-pub use outer::{Dmarc, Nature, Outer, Recipients};
+pub use outer::{Dmarc, Nature, Outer, Recipients, content_digest};
 pub use outgoing::OutgoingMail;
 pub use pgp_mime::{SealError, TeamIdentity};
 pub use policy::{

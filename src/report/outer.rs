@@ -12,6 +12,7 @@ mod openpgp_data;
 
 use super::case::CaseId;
 use super::keyring::Keyring;
+use super::limits::Limits;
 use super::opened::{Enclosed, Place};
 use super::policy::Rules;
 use super::secret::{Plaintext, ReporterContact};
@@ -69,8 +70,7 @@ impl Outer {
             .filter_map(|name| header.field(name))
             .flat_map(|field| ids::message_ids(&field.text()))
             .collect();
-        let message_id =
-            header.field("Message-ID").and_then(|field| ids::message_ids(&field.text()).into_iter().next());
+        let message_id = message_id(&header);
         let list = nature::is_list(&header);
         let wants_no_answer = nature::wants_no_answer(&header);
         let dmarc = rules.authserv_id.as_deref().map(|id| authentication::dmarc(&header, id));
@@ -114,8 +114,8 @@ impl Outer {
             wants_no_answer,
             dmarc,
             encrypted,
-            recipient_keys: first_message.map_or(Recipients::Unknown, |start| start.for_us(keyring)),
             content: digest::content_hash(mail),
+            recipient_keys: first_message.map_or(Recipients::Unknown, |start| start.for_us(keyring)),
         }
     }
 
@@ -144,8 +144,7 @@ impl Outer {
         self.subject_case.as_ref()
     }
 
-    /// The keyed digest by which the same mail is known again when it arrives on another way: over its Message-ID and its
-    /// content without trace fields.
+    /// The same as [`content_digest`], of a mail that was read.
     pub fn content_digest(&self, vault: &Vault) -> Digest {
         let id = self.message_id.as_deref().unwrap_or_default();
         vault.digest(Lookup::Content, &[id.as_bytes(), &self.content])
@@ -165,6 +164,18 @@ impl Outer {
     pub fn sender_digest(&self, vault: &Vault) -> Option<Digest> {
         self.sender.one().map(|contact| vault.contact_digest(contact))
     }
+}
+
+/// The keyed digest by which the same mail is known again when it arrives on another way: over its Message-ID and its content
+/// without trace fields.
+pub fn content_digest(mail: &Plaintext, vault: &Vault) -> Digest {
+    let header = Entity::read(mail.expose(), &Limits::default());
+    let id = message_id(&header).unwrap_or_default();
+    vault.digest(Lookup::Content, &[id.as_bytes(), &digest::content_hash(mail)])
+}
+
+fn message_id(header: &Entity<'_>) -> Option<String> {
+    header.field("Message-ID").and_then(|field| ids::message_ids(&field.text()).into_iter().next())
 }
 
 impl Sender {

@@ -56,6 +56,11 @@ impl Plaintext {
         self.0.truncate(length);
     }
 
+    /// Gives the bytes up to somebody in the room who overwrites them.
+    pub(in crate::report) fn into_inner(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+
     pub(in crate::report) fn expose(&self) -> &[u8] {
         &self.0
     }

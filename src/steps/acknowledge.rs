@@ -7,8 +7,12 @@ use super::{LEASE, StepError, deliver, on_worker, settle};
 use crate::gateway::Gateway;
 use crate::report::{AckPlace, Frozen, Purpose, write_acknowledgement};
 use crate::store::{Claim, Outcome, RowKind};
+use futures::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
+
+/// Acknowledgements made and sent side by side. Each holds its whole mail for a moment.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Tries every due acknowledgement once; returns how many rows met a fate.
 ///
@@ -22,12 +26,25 @@ pub async fn acknowledge(gateway: &Gateway) -> Result<usize, StepError> {
         if claims.is_empty() {
             return Ok(done);
         }
-        for claim in &claims {
-            let outcome = send_one(gateway, claim, now).await?;
-            let now = gateway.store.now().await?;
-            settle(gateway, &[claim.met(outcome)], now).await?;
-            done += 1;
+        done += claims.len();
+        let mut sent = futures::stream::iter(claims)
+            .map(|claim| async move {
+                let fate = claim.met(send_one(gateway, &claim, now).await?);
+                if gateway.courier.idempotent() {
+                    return Ok(Some(fate));
+                }
+                settle(gateway, &[fate], gateway.store.now().await?).await.map(|()| None)
+            })
+            .buffer_unordered(SIDE_BY_SIDE);
+        let (mut fates, mut trouble) = (Vec::new(), Ok(()));
+        while let Some(fate) = sent.next().await {
+            match fate {
+                Ok(fate) => fates.extend(fate),
+                Err(error) => trouble = Err(error),
+            }
         }
+        settle(gateway, &fates, gateway.store.now().await?).await?;
+        trouble?;
     }
 }
 

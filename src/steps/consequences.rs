@@ -4,12 +4,12 @@
 //! Security: contacts, keys and subjects are sealed for their row before the store sees them; what must be found again is a keyed
 //! digest.
 
-use super::judge::{Judged, acknowledged_digest};
+use super::judge::acknowledged_digest;
 use super::{StepError, WAIT_FOR_DRAFT, later};
 use crate::gateway::Gateway;
 use crate::report::{
-    Acknowledge, AcknowledgedNumber, AcknowledgementKind, AdvisoryIntent, AnswerKey, CaseChoice, CaseId, CopyTo,
-    Decision, Digest, Known, Lookup, Lookups, MailId, Opened, Plaintext, Purpose, make_draft,
+    Acknowledge, AcknowledgedNumber, AcknowledgementKind, AnswerKey, CaseChoice, CaseId, CopyTo, Decision, Digest,
+    Known, Lookup, Lookups, MailId, Opened, Plaintext, PreparedDraft, Purpose,
 };
 use crate::store::{
     DraftState, MessageKind, NewCase, NewDraft, NewRow, RowId, RowKind, RowState, SeenKind, StoredMail, Tx,
@@ -88,17 +88,11 @@ pub(super) async fn draft(
     tx: &mut Tx,
     mail: &StoredMail,
     case: Option<&CaseId>,
-    judged: &Judged,
-    decision: &Decision,
+    prepared: Option<PreparedDraft>,
     now: Timestamp,
 ) -> Result<Drafted, StepError> {
-    let (Some(case), AdvisoryIntent::Open | AdvisoryIntent::Stub) = (case, decision.advisory) else {
-        return Ok(Drafted::default());
-    };
-    let bits = gateway.vault.random()?;
-    let components = &gateway.config.advisories.components;
-    let made =
-        make_draft(&judged.outer, &judged.opened, decision, case, bits, components, &gateway.keyring, &gateway.rules);
+    let (Some(case), Some(prepared)) = (case, prepared) else { return Ok(Drafted::default()) };
+    let made = prepared.for_case(case, gateway.vault.random()?);
     let marker = gateway.vault.digest(Lookup::Alert, &[b"marker", made.draft.marker().as_str().as_bytes()]);
     let body = gateway.vault.seal(Purpose::DraftBody, &case.to_string(), &made.draft.to_plaintext())?;
     let state = DraftState::Pending;
@@ -123,11 +117,12 @@ pub(super) async fn enqueue_copies(
         CopyTo::AdminsNotice(_) | CopyTo::Nobody => return Ok(()),
     };
     let due = if waits { later(now, WAIT_FOR_DRAFT) } else { now };
-    for member in gateway.keyring.members().iter().filter(|member| Some(&member.id()) != author) {
+    let members = gateway.keyring.members().iter().filter(|member| Some(&member.id()) != author);
+    let copies = members.map(|member| {
         let recipient = gateway.vault.address_digest(member.address());
-        let copy = row(gateway, mail, case, RowKind::Copy, Some(recipient), due)?;
-        tx.enqueue(&copy, now).await?;
-    }
+        row(gateway, mail, case, RowKind::Copy, Some(recipient), due)
+    });
+    tx.enqueue_all(&copies.collect::<Result<Vec<_>, _>>()?, now).await?;
     Ok(())
 }
 

@@ -17,9 +17,10 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Mails claimed together.
-const MAILS: usize = 8;
+const MAILS: usize = 16;
 /// Mails sealed and delivered side by side; one at a time when they are large, so that memory stays small.
 const SIDE_BY_SIDE: usize = 4;
 /// A mail of this many octets is large.
@@ -46,32 +47,49 @@ pub async fn deliver(gateway: &Gateway) -> Result<usize, StepError> {
             let key = (claim.row.mail.clone(), claim.row.kind.word(), claim.row.generation);
             batches.entry(key).or_default().push(claim);
         }
+        let room = Semaphore::new(SIDE_BY_SIDE);
         let mut side_by_side = futures::stream::iter(batches.into_values())
-            .map(|batch| deliver_mail(gateway, batch, now))
+            .map(|batch| deliver_mail(gateway, batch, &room, now))
             .buffer_unordered(SIDE_BY_SIDE);
+        // Written down in one commit. If it does not come to that, the same copies are handed over once more, and an
+        // idempotent courier, the only one whose fates wait for it, makes one of two.
+        let (mut fates, mut trouble) = (Vec::new(), Ok(()));
         while let Some(result) = side_by_side.next().await {
-            result?;
+            match result {
+                Ok(met) => fates.extend(met),
+                Err(error) => trouble = Err(error),
+            }
         }
+        settle(gateway, &fates, gateway.store.now().await?).await?;
+        trouble?;
     }
 }
 
-/// The rows of one mail that are due together.
-async fn deliver_mail(gateway: &Gateway, claims: Vec<Claim>, now: Timestamp) -> Result<(), StepError> {
+/// The rows of one mail that are due together. A large mail waits until it has all the `room` for itself.
+async fn deliver_mail(
+    gateway: &Gateway,
+    claims: Vec<Claim>,
+    room: &Semaphore,
+    now: Timestamp,
+) -> Result<Vec<Fate>, StepError> {
     let (batch, mut fates) = assign(gateway, claims, now).await?;
-    if !batch.is_empty() {
-        match prepare(gateway, &batch, now).await {
-            Ok((signed, large)) => fates.extend(hand_over(gateway, batch, signed, large, now).await?),
-            Err(StepError::MailGone(_)) => {
-                fates.extend(batch.iter().map(|(claim, _)| claim.met(Outcome::Dropped { why: "erased".into() })));
-            }
-            Err(StepError::Seal(error)) => {
-                tracing::error!(%error, "copies cannot be made; they are tried again");
-                fates.extend(batch.iter().map(|(claim, _)| retry(claim, now, "cannot-sign")));
-            }
-            Err(error) => return Err(error),
+    let Some((first, _)) = batch.first() else { return Ok(fates) };
+    let outline = gateway.store.outline(&first.row.mail).await?;
+    let large = outline.as_ref().is_some_and(|mail| mail.size > LARGE);
+    let places = if large { SIDE_BY_SIDE } else { 1 };
+    let _place = room.acquire_many(u32::try_from(places).unwrap_or(1)).await.map_err(|_| StepError::Worker)?;
+    match prepare(gateway, &batch, outline, now).await {
+        Ok(signed) => fates.extend(hand_over(gateway, batch, signed, large, now).await?),
+        Err(StepError::MailGone(_)) => {
+            fates.extend(batch.iter().map(|(claim, _)| claim.met(Outcome::Dropped { why: "erased".into() })));
         }
+        Err(StepError::Seal(error)) => {
+            tracing::error!(%error, "copies cannot be made; they are tried again");
+            fates.extend(batch.iter().map(|(claim, _)| retry(claim, now, "cannot-sign")));
+        }
+        Err(error) => return Err(error),
     }
-    settle(gateway, &fates, now).await
+    Ok(fates)
 }
 
 /// Finds the member of each row; rows of members who left, or who cannot be encrypted to, meet their fate at once.
@@ -115,23 +133,25 @@ async fn assign(
 async fn prepare(
     gateway: &Gateway,
     batch: &[(Claim, Arc<Member>)],
+    outline: Option<MailRow>,
     now: Timestamp,
-) -> Result<(Arc<SignedCopies>, bool), StepError> {
+) -> Result<Arc<SignedCopies>, StepError> {
     let Some((first, _)) = batch.first() else { return Err(StepError::Worker) };
     let id = first.row.mail.clone();
-    let mail = gateway.store.mail(&id).await?.ok_or_else(|| StepError::MailGone(id.to_string()))?;
-    let large = mail.size > LARGE;
+    let mail = outline.ok_or_else(|| StepError::MailGone(id.to_string()))?;
     let case = mail.case.clone();
     let contact = contact(gateway, case.as_ref()).await?;
     let advisory = advisory(gateway, case.as_ref()).await?;
     let (message_id, thread) = thread(gateway, case.as_ref(), &id, first).await?;
     let sections = gateway.handoff.take(&id);
+    // What was opened a moment ago need not be read and opened again.
+    let content = if sections.is_some() { None } else { gateway.store.content(&id).await? };
     let members: Vec<_> = batch.iter().map(|(_, member)| Arc::clone(member)).collect();
     let (vault, keyring) = (Arc::clone(&gateway.vault), Arc::clone(&gateway.keyring));
     let (identity, rules) = (Arc::clone(&gateway.identity), Arc::clone(&gateway.rules));
     let envelope_from = gateway.config.outgoing.bounces.clone();
     let signed = on_worker(move || {
-        let MailRow { content, facts, received, .. } = mail;
+        let MailRow { facts, received, .. } = mail;
         let gone = || StepError::MailGone(id.to_string());
         let frozen = Frozen::from_plaintext(&vault.unseal(Purpose::Facts, id.as_str(), facts.ok_or_else(gone)?)?)?;
         let sections: Arc<Vec<Section>> = match (sections, &frozen) {
@@ -156,7 +176,7 @@ async fn prepare(
         };
         Ok::<_, StepError>(prepare_copies(&input, &keyring, &members, now)?)
     });
-    Ok((Arc::new(signed.await??), large))
+    Ok(Arc::new(signed.await??))
 }
 
 async fn contact(gateway: &Gateway, case: Option<&CaseId>) -> Result<Option<Plaintext>, StepError> {

@@ -6,10 +6,15 @@
 use super::{LEASE, StepError, earlier, next_try, notice};
 use crate::gateway::Gateway;
 use crate::ports::{AdvisoryDesk, PortError};
-use crate::report::{AdvisoryDraft, CaseId, Purpose};
+use crate::report::{AdvisoryDraft, AtRest, CaseId, Purpose};
 use crate::store::{Claim, DraftState, Outcome, RowKind};
+use futures::StreamExt;
 use jiff::Timestamp;
+use std::collections::VecDeque;
 use std::time::Duration;
+
+/// Drafts opened side by side.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Code of a row that waits because too many drafts were opened.
 pub const CAPPED: &str = "capped";
@@ -24,39 +29,71 @@ pub async fn open_drafts(gateway: &Gateway) -> Result<usize, StepError> {
     let mut done = 0;
     loop {
         let now = gateway.store.now().await?;
-        let claims = gateway.store.claim(&gateway.owner, &[RowKind::Draft], now, LEASE, 4).await?;
+        let claims = gateway.store.claim(&gateway.owner, &[RowKind::Draft], now, LEASE, 16).await?;
         if claims.is_empty() {
             return Ok(done);
         }
-        for claim in &claims {
-            open_one(gateway, claim, now).await?;
-            done += 1;
+        done += claims.len();
+        let mut waiting = VecDeque::from(claims);
+        while !waiting.is_empty() {
+            let (group, capped) = next_group(&mut waiting, room(gateway, now).await?);
+            for claim in capped {
+                hold(gateway, &claim).await?;
+            }
+            let mut opening =
+                futures::stream::iter(group).map(|claim| open_one(gateway, claim)).buffer_unordered(SIDE_BY_SIDE);
+            while let Some(opened) = opening.next().await {
+                opened?;
+            }
         }
     }
 }
 
-async fn open_one(gateway: &Gateway, claim: &Claim, now: Timestamp) -> Result<(), StepError> {
-    let Some(case) = claim.row.case.clone() else {
+/// The next drafts to be opened side by side, no more than there is room for under the limits; and those for which there is
+/// none. Where some are about to be opened, the others wait to see whether they are.
+fn next_group(waiting: &mut VecDeque<Claim>, mut room: u64) -> (Vec<Claim>, Vec<Claim>) {
+    let (mut group, mut capped) = (Vec::new(), Vec::new());
+    while group.len() < SIDE_BY_SIDE
+        && let Some(claim) = waiting.pop_front()
+    {
+        if claim.row.why.as_deref() == Some(BY_HAND) {
+            group.push(claim);
+        } else if room > 0 {
+            room -= 1;
+            group.push(claim);
+        } else if group.is_empty() {
+            capped.push(claim);
+        } else {
+            waiting.push_front(claim);
+            break;
+        }
+    }
+    (group, capped)
+}
+
+async fn hold(gateway: &Gateway, claim: &Claim) -> Result<(), StepError> {
+    let Some(case) = &claim.row.case else {
         return settle(gateway, claim, Outcome::Failed { why: "no-case".into() }).await;
     };
-    let Some(desk) = gateway.desk.as_deref() else {
-        return settle(gateway, claim, Outcome::Dropped { why: "advisories-switched-off".into() }).await;
+    tracing::warn!(%case, "draft held: the limit of drafts is reached (advisories.max_per_hour, max_per_day)");
+    meet(gateway, claim, case, Outcome::Held { why: CAPPED.into() }, DraftState::Held, None).await
+}
+
+async fn open_one(gateway: &Gateway, claim: Claim) -> Result<(), StepError> {
+    let Some(case) = claim.row.case.clone() else {
+        return settle(gateway, &claim, Outcome::Failed { why: "no-case".into() }).await;
     };
-    let by_hand = claim.row.why.as_deref() == Some(BY_HAND);
-    if !by_hand && is_capped(gateway, now).await? {
-        tracing::warn!(%case, "draft held: the limit of drafts is reached (advisories.max_per_hour, max_per_day)");
-        settle(gateway, claim, Outcome::Held { why: CAPPED.into() }).await?;
-        set_draft(gateway, &case, DraftState::Held, None).await?;
-        return bring_copies_forward(gateway, claim).await;
-    }
+    let Some(desk) = gateway.desk.as_deref() else {
+        return settle(gateway, &claim, Outcome::Dropped { why: "advisories-switched-off".into() }).await;
+    };
     let Some(body) = gateway.store.draft(&case).await?.and_then(|draft| draft.body) else {
-        return settle(gateway, claim, Outcome::Dropped { why: "erased".into() }).await;
+        return settle(gateway, &claim, Outcome::Dropped { why: "erased".into() }).await;
     };
     let body = gateway.vault.unseal(Purpose::DraftBody, &case.to_string(), body)?;
     let Ok(draft) = AdvisoryDraft::from_plaintext(&body) else {
-        return settle(gateway, claim, Outcome::Failed { why: "unreadable-draft".into() }).await;
+        return settle(gateway, &claim, Outcome::Failed { why: "unreadable-draft".into() }).await;
     };
-    hand_over(gateway, claim, &case, desk, &draft).await
+    hand_over(gateway, &claim, &case, desk, &draft).await
 }
 
 async fn hand_over(
@@ -73,17 +110,13 @@ async fn hand_over(
                 &case.to_string(),
                 &crate::report::Plaintext::new(link.clone().into_bytes()),
             )?;
-            set_draft(gateway, case, DraftState::Opened, Some(sealed)).await?;
-            settle(gateway, claim, Outcome::Sent).await?;
+            meet(gateway, claim, case, Outcome::Sent, DraftState::Opened, Some(sealed)).await?;
             tracing::info!(%case, "draft advisory opened");
-            bring_copies_forward(gateway, claim).await?;
             notice::advisory_opened(gateway, case, &claim.row.mail, &link).await
         }
         Err(error @ PortError::Permanent(_)) => {
             tracing::error!(%case, %error, "draft advisory refused for good");
-            set_draft(gateway, case, DraftState::Failed, None).await?;
-            settle(gateway, claim, Outcome::Failed { why: "refused".into() }).await?;
-            bring_copies_forward(gateway, claim).await?;
+            meet(gateway, claim, case, Outcome::Failed { why: "refused".into() }, DraftState::Failed, None).await?;
             notice::draft_failed(gateway, case).await
         }
         Err(error) => {
@@ -99,23 +132,13 @@ async fn hand_over(
     }
 }
 
-async fn is_capped(gateway: &Gateway, now: Timestamp) -> Result<bool, StepError> {
+/// How many drafts may still be opened under the limits.
+async fn room(gateway: &Gateway, now: Timestamp) -> Result<u64, StepError> {
     let limits = &gateway.config.advisories;
     let hour = gateway.store.drafts_opened_since(earlier(now, Duration::from_secs(3600))).await?;
     let day = gateway.store.drafts_opened_since(earlier(now, Duration::from_secs(86_400))).await?;
-    Ok(hour >= u64::from(limits.max_per_hour) || day >= u64::from(limits.max_per_day))
-}
-
-async fn set_draft(
-    gateway: &Gateway,
-    case: &CaseId,
-    state: DraftState,
-    link: Option<crate::report::AtRest>,
-) -> Result<(), StepError> {
-    let now = gateway.store.now().await?;
-    let mut tx = gateway.store.begin().await?;
-    tx.set_draft(case, state, link, now).await?;
-    Ok(tx.commit().await?)
+    let left = |most: u32, opened: u64| u64::from(most).saturating_sub(opened);
+    Ok(left(limits.max_per_hour, hour).min(left(limits.max_per_day, day)))
 }
 
 async fn settle(gateway: &Gateway, claim: &Claim, outcome: Outcome) -> Result<(), StepError> {
@@ -123,9 +146,24 @@ async fn settle(gateway: &Gateway, claim: &Claim, outcome: Outcome) -> Result<()
     super::settle(gateway, &[claim.met(outcome)], now).await
 }
 
-/// The draft met its fate: the copies that waited for it need not wait longer.
-async fn bring_copies_forward(gateway: &Gateway, claim: &Claim) -> Result<(), StepError> {
+/// A draft met its fate. It is written down in one commit with what follows: the copies that waited for it need not wait
+/// longer.
+async fn meet(
+    gateway: &Gateway,
+    claim: &Claim,
+    case: &CaseId,
+    outcome: Outcome,
+    state: DraftState,
+    link: Option<AtRest>,
+) -> Result<(), StepError> {
     let now = gateway.store.now().await?;
-    gateway.store.bring_forward(&claim.row.mail, RowKind::Copy, now).await?;
+    let mut tx = gateway.store.begin().await?;
+    tx.set_draft(case, state, link, now).await?;
+    let lost = tx.settle_rows(&gateway.owner, &[claim.met(outcome)], now).await?;
+    tx.bring_forward(&claim.row.mail, RowKind::Copy, now).await?;
+    tx.commit().await?;
+    for row in lost {
+        tracing::warn!(%row, "this row was taken over by another gateway; its outcome here does not count");
+    }
     Ok(())
 }

@@ -7,8 +7,7 @@ use super::StepError;
 use super::judge::{Eyes, Mail, judge};
 use crate::config::Config;
 use crate::report::{
-    AdvisoryIntent, CaseId, CopyTo, DraftView, Held, Inspection, Keyring, Plaintext, StoreKey, Vault, decide,
-    make_draft,
+    CaseId, CopyTo, DraftView, Held, Inspection, Keyring, Plaintext, StoreKey, Vault, decide, prepare_draft,
 };
 use crate::store::Store;
 use jiff::Timestamp;
@@ -43,15 +42,13 @@ pub async fn inspect(around: Surroundings<'_>, mail: Plaintext, truncated: bool)
     let decision = decide(&judged.outer, &judged.opened, &judged.known, &around.keyring, &rules, now);
     let held = held(&decision.copies, &around.keyring, now);
     let year = jiff::tz::TimeZone::UTC.to_datetime(now).year();
-    let draft = match decision.advisory {
-        AdvisoryIntent::None(_) => None,
-        AdvisoryIntent::Open | AdvisoryIntent::Stub => {
-            // The number is drawn when the case is opened; nobody knows it yet.
-            let case = CaseId::new(&rules.case_prefix, year, 0);
-            let components = &around.config.advisories.components;
-            let (outer, opened) = (&judged.outer, &judged.opened);
-            Some(make_draft(outer, opened, &decision, &case, vault.random()?, components, &around.keyring, &rules))
-        }
+    let components = &around.config.advisories.components;
+    let prepared = prepare_draft(&judged.outer, &judged.opened, &decision, components, &around.keyring, &rules);
+    // The number is drawn when the case is opened; nobody knows it yet.
+    let case = CaseId::new(&rules.case_prefix, year, 0);
+    let draft = match prepared {
+        Some(prepared) => Some(prepared.for_case(&case, vault.random()?)),
+        None => None,
     };
     let view = draft.as_ref().map(|made| DraftView {
         summary: made.draft.summary(),

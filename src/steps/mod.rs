@@ -79,6 +79,9 @@ pub(crate) const WAIT_FOR_DRAFT: Duration = Duration::from_secs(5);
 
 /// Writes fates into the store; a row that another gateway took over meanwhile is left to it.
 pub(crate) async fn settle(gateway: &Gateway, fates: &[crate::store::Fate], now: Timestamp) -> Result<(), StepError> {
+    if fates.is_empty() {
+        return Ok(());
+    }
     for lost in gateway.store.settle_rows(&gateway.owner, fates, now).await? {
         tracing::warn!(row = %lost, "this row was taken over by another gateway; its outcome here does not count");
     }

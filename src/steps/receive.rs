@@ -6,8 +6,9 @@
 use super::StepError;
 use crate::gateway::Gateway;
 use crate::ports::{Fetched, Found, Inbox};
-use crate::report::{Lookup, MailId, Outer, Purpose};
+use crate::report::{Lookup, MailId, Purpose, content_digest};
 use crate::store::{NewMail, Origin, Taken};
+use futures::StreamExt;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const BATCH: usize = 32;
 /// Octets stored in one transaction.
 const BATCH_SIZE: u64 = 8 * 1024 * 1024;
+
+/// Mails of a batch fetched side by side.
+const SIDE_BY_SIDE: usize = 4;
 
 /// What one round brought.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -83,66 +87,88 @@ fn batch_length(waiting: &[Found]) -> usize {
     fitting.count().max(1)
 }
 
+/// A mail that was fetched, and where it lies.
+struct Fresh {
+    found: Found,
+    mail: NewMail,
+}
+
 async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round: &mut Round) -> Result<(), StepError> {
-    let mut mails = Vec::new();
-    let mut places = Vec::new();
-    for found in batch {
-        let source = gateway.vault.digest(Lookup::Source, &[found.source.as_bytes()]);
-        if gateway.store.known_source(&source).await? {
-            inbox.done(found).await?;
-            round.known += 1;
-            continue;
+    // In the order of their arrival, which is that of their cases.
+    let mut fetched =
+        futures::stream::iter(batch.to_vec()).map(|found| fetch(gateway, inbox, found)).buffered(SIDE_BY_SIDE);
+    let (mut fresh, mut finished) = (Vec::new(), Vec::new());
+    while let Some(one) = fetched.next().await {
+        match one? {
+            Came::Fresh(one) => fresh.push(one),
+            Came::Known(found) => {
+                round.known += 1;
+                finished.push((found, false));
+            }
+            Came::Nothing => {}
         }
-        let (mail, oversize) = match inbox.fetch(found, gateway.config.limits.max_size).await {
-            Ok(Fetched::Whole(mail)) => (mail, false),
-            Ok(Fetched::Head(head)) => (head, true),
-            Ok(Fetched::Gone) => continue,
-            Err(error) => {
-                if gateway.refused.is_new(&found.source) {
-                    tracing::error!(%error, size = found.size, "a mail cannot be taken in; it stays where it is");
+    }
+    drop(fetched);
+    let (places, mails): (Vec<_>, Vec<_>) = fresh.into_iter().map(|one| (one.found, one.mail)).unzip();
+    if !mails.is_empty() {
+        let taken = gateway.store.take_in(&mails).await?;
+        for ((found, mail), taken) in places.into_iter().zip(&mails).zip(taken) {
+            match taken {
+                Taken::New => {
+                    round.taken += 1;
+                    tracing::info!(mail = %mail.id, size = mail.size, "received");
                 }
-                continue;
+                Taken::Duplicate(_) => round.known += 1,
             }
-        };
-        let id = MailId::from_random(gateway.vault.random()?);
-        let received = gateway.store.now().await?;
-        let vault = Arc::clone(&gateway.vault);
-        let (keyring, rules) = (Arc::clone(&gateway.keyring), Arc::clone(&gateway.rules));
-        let (row, size) = (id.clone(), found.size);
-        let sealed = super::on_worker(move || {
-            let content = Outer::read(&mail, &keyring, &rules).content_digest(&vault);
-            vault.seal(Purpose::Mail, row.as_str(), &mail).map(|sealed| (content, sealed))
-        });
-        let (content, sealed) = sealed.await??;
-        mails.push(NewMail {
-            id,
-            source,
-            content,
-            received,
-            size,
-            sealed,
-            origin: if oversize { Origin::Oversize } else { Origin::Intake },
-        });
-        places.push((found, oversize));
-    }
-    if mails.is_empty() {
-        return Ok(());
-    }
-    let taken = gateway.store.take_in(&mails).await?;
-    for (((found, oversize), mail), taken) in places.into_iter().zip(&mails).zip(taken) {
-        match taken {
-            Taken::New => {
-                round.taken += 1;
-                tracing::info!(mail = %mail.id, size = mail.size, "received");
-            }
-            Taken::Duplicate(_) => round.known += 1,
+            finished.push((found, mail.origin == Origin::Oversize));
         }
-        // Only the beginning of an oversize mail is here; the whole of it must stay somewhere.
-        if oversize {
-            inbox.keep(found).await?;
-        } else {
-            inbox.done(found).await?;
-        }
+    }
+    drop(mails);
+    let mut finishing = futures::stream::iter(finished)
+        .map(|(found, oversize)| async move {
+            // Only the beginning of an oversize mail is here; the whole of it must stay somewhere.
+            if oversize { inbox.keep(&found).await } else { inbox.done(&found).await }
+        })
+        .buffer_unordered(BATCH);
+    while let Some(done) = finishing.next().await {
+        done?;
     }
     Ok(())
+}
+
+/// What became of looking at a waiting mail.
+enum Came {
+    Fresh(Fresh),
+    /// It was taken in from this place before.
+    Known(Found),
+    /// It is gone, or cannot be taken now.
+    Nothing,
+}
+
+async fn fetch(gateway: &Gateway, inbox: &dyn Inbox, found: Found) -> Result<Came, StepError> {
+    let source = gateway.vault.digest(Lookup::Source, &[found.source.as_bytes()]);
+    if gateway.store.known_source(&source).await? {
+        return Ok(Came::Known(found));
+    }
+    let (mail, origin) = match inbox.fetch(&found, gateway.config.limits.max_size).await {
+        Ok(Fetched::Whole(mail)) => (mail, Origin::Intake),
+        Ok(Fetched::Head(head)) => (head, Origin::Oversize),
+        Ok(Fetched::Gone) => return Ok(Came::Nothing),
+        Err(error) => {
+            if gateway.refused.is_new(&found.source) {
+                tracing::error!(%error, size = found.size, "a mail cannot be taken in; it stays where it is");
+            }
+            return Ok(Came::Nothing);
+        }
+    };
+    let id = MailId::from_random(gateway.vault.random()?);
+    let received = gateway.store.now().await?;
+    let vault = Arc::clone(&gateway.vault);
+    let (row, size) = (id.clone(), found.size);
+    let sealed = super::on_worker(move || {
+        let content = content_digest(&mail, &vault);
+        vault.seal_owned(Purpose::Mail, row.as_str(), mail).map(|sealed| (content, sealed))
+    });
+    let (content, sealed) = sealed.await??;
+    Ok(Came::Fresh(Fresh { found, mail: NewMail { id, source, content, received, size, sealed, origin } }))
 }

@@ -7,11 +7,12 @@
 use super::consequences::{
     choose_case, count_acknowledgements, draft, enqueue_acknowledgement, enqueue_copies, remember, remember_ids, row,
 };
-use super::judge::{Eyes, Mail, judge};
+use super::judge::{Eyes, Judged, Mail, judge};
 use super::{StepError, notice, on_worker};
 use crate::gateway::Gateway;
 use crate::report::{
-    AtRest, Audience, CaseChoice, CaseId, Class, CopyTo, Decision, Facts, Frozen, MailId, Purpose, decide,
+    AdvisoryIntent, AtRest, Audience, CaseChoice, CaseId, Class, CopyTo, Decision, Facts, Frozen, MailId,
+    PreparedDraft, Purpose, decide, prepare_draft,
 };
 use crate::store::{MailState, MessageKind, Origin, RowKind, Settlement, StoredMail, Tx};
 use jiff::Timestamp;
@@ -39,7 +40,8 @@ pub async fn sort(gateway: &Gateway) -> Result<usize, StepError> {
 /// As [`sort`].
 pub async fn sort_until(gateway: &Gateway, end: &CancellationToken) -> Result<usize, StepError> {
     let mut done = 0;
-    while !end.is_cancelled() {
+    // Copies are sealed before more is opened than can be handed on: nothing is opened twice for want of room.
+    while !end.is_cancelled() && (done == 0 || !gateway.handoff.is_full()) {
         let mails = gateway.store.begin_opening(BATCH, BATCH_SIZE).await?;
         if mails.is_empty() {
             break;
@@ -71,7 +73,7 @@ async fn sort_one(gateway: &Gateway, mail: StoredMail) -> Result<(), (StoredMail
     };
     match result {
         Ok(()) => Ok(()),
-        Err(StepError::Vault(error)) => {
+        Err(error @ (StepError::Vault(_) | StepError::MailGone(_))) => {
             // It will never open: say so and keep it, but let the others pass.
             tracing::error!(mail = %mail.id, %error, "a stored mail cannot be unsealed; it is set aside");
             set_aside(gateway, &mail).await.map_err(|error| (mail, Some(error)))
@@ -101,9 +103,14 @@ async fn settle(
     Ok(tx.settle_mail(&settlement).await?)
 }
 
+async fn content(gateway: &Gateway, mail: &StoredMail) -> Result<AtRest, StepError> {
+    gateway.store.content(&mail.id).await?.ok_or_else(|| StepError::MailGone(mail.id.to_string()))
+}
+
 /// A notice that the gateway wrote: one row for each of those it is for.
 async fn enqueue_notice(gateway: &Gateway, mail: &StoredMail) -> Result<(), StepError> {
-    let plain = gateway.vault.unseal(Purpose::Mail, mail.id.as_str(), mail.content.clone())?;
+    let content = content(gateway, mail).await?;
+    let plain = gateway.vault.unseal(Purpose::Mail, mail.id.as_str(), content)?;
     let Frozen::Notice(notice) = Frozen::from_plaintext(&plain)? else {
         return Err(StepError::MailGone(mail.id.to_string()));
     };
@@ -115,18 +122,19 @@ async fn enqueue_notice(gateway: &Gateway, mail: &StoredMail) -> Result<(), Step
     });
     let now = gateway.store.now().await?;
     let mut tx = gateway.store.begin().await?;
-    for member in members {
+    let rows = members.map(|member| {
         let recipient = gateway.vault.address_digest(member.address());
-        let row = row(gateway, &mail.id, notice.case.as_ref(), RowKind::Notice, Some(recipient), now)?;
-        tx.enqueue(&row, now).await?;
-    }
+        row(gateway, &mail.id, notice.case.as_ref(), RowKind::Notice, Some(recipient), now)
+    });
+    tx.enqueue_all(&rows.collect::<Result<Vec<_>, _>>()?, now).await?;
     remember_ids(gateway, &mut tx, &mail.id, notice.case.as_ref(), &[(RowKind::Notice, MessageKind::Notice)]).await?;
     settle(&mut tx, mail, Class::Own, notice.case.as_ref(), Some(facts), MailState::Opened).await?;
     Ok(tx.commit().await?)
 }
 
 async fn open_and_decide(gateway: &Gateway, mail: &StoredMail) -> Result<(), StepError> {
-    let (vault, id, content) = (Arc::clone(&gateway.vault), mail.id.clone(), mail.content.clone());
+    let content = content(gateway, mail).await?;
+    let (vault, id) = (Arc::clone(&gateway.vault), mail.id.clone());
     let raw = on_worker(move || vault.unseal(Purpose::Mail, id.as_str(), content)).await??;
     let eyes =
         Eyes { store: Some(&gateway.store), vault: &gateway.vault, keyring: &gateway.keyring, rules: &gateway.rules };
@@ -136,11 +144,13 @@ async fn open_and_decide(gateway: &Gateway, mail: &StoredMail) -> Result<(), Ste
     let told = decide(&judged.outer, &judged.opened, &judged.known, &gateway.keyring, &gateway.rules, mail.received);
     // Told before the transaction, under a key of its own: after a crash in between it is told once all the same.
     tell(gateway, &mail.id, &told, now).await?;
+    // Redaction takes its time: off the async threads, and before the transaction, in which others could not write.
+    let (judged, prepared) = prepare(gateway, judged, told).await?;
     let mut tx = gateway.store.begin().await?;
     let known = count_acknowledgements(&mut tx, judged.known.clone(), &judged.lookups, now).await?;
     let decision = decide(&judged.outer, &judged.opened, &known, &gateway.keyring, &gateway.rules, mail.received);
     let case = choose_case(gateway, &mut tx, mail, &judged.opened, &decision, now).await?;
-    let drafted = draft(gateway, &mut tx, mail, case.as_ref(), &judged, &decision, now).await?;
+    let drafted = draft(gateway, &mut tx, mail, case.as_ref(), prepared, now).await?;
     enqueue_copies(gateway, &mut tx, &mail.id, case.as_ref(), &decision, drafted.waits, now).await?;
     let number =
         enqueue_acknowledgement(gateway, &mut tx, mail, case.as_ref(), &judged.lookups, &decision, now).await?;
@@ -158,8 +168,28 @@ async fn open_and_decide(gateway: &Gateway, mail: &StoredMail) -> Result<(), Ste
         case = case.as_ref().map(tracing::field::display), encryption = %judged.opened.encryption(),
         "opened"
     );
-    gateway.handoff.put(mail.id.clone(), judged.opened.into_sections());
+    if matches!(decision.copies, CopyTo::AllMembers | CopyTo::MembersExcept(_)) {
+        gateway.handoff.put(mail.id.clone(), judged.opened.into_sections());
+    }
     Ok(())
+}
+
+/// The draft, as far as it can be made before the case has its number.
+async fn prepare(
+    gateway: &Gateway,
+    judged: Judged,
+    decision: Decision,
+) -> Result<(Judged, Option<PreparedDraft>), StepError> {
+    if matches!(decision.advisory, AdvisoryIntent::None(_)) {
+        return Ok((judged, None));
+    }
+    let (keyring, rules) = (Arc::clone(&gateway.keyring), Arc::clone(&gateway.rules));
+    let components = gateway.config.advisories.components.clone();
+    on_worker(move || {
+        let prepared = prepare_draft(&judged.outer, &judged.opened, &decision, &components, &keyring, &rules);
+        (judged, prepared)
+    })
+    .await
 }
 
 async fn tell(gateway: &Gateway, mail: &MailId, decision: &Decision, now: Timestamp) -> Result<(), StepError> {

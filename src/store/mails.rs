@@ -6,7 +6,7 @@
 use super::decode::{case_id_opt, count, mail_id, sealed_opt, time, time_opt, word, word_opt};
 use super::{MailRow, MailState, MailSummary, MailsWaiting, NewMail, Origin, Result, Store, StoreError, Taken, Tx};
 use super::{again_on_conflict, decode::text};
-use crate::report::{CaseId, Class, Digest, MailId};
+use crate::report::{AtRest, CaseId, Class, Digest, MailId};
 
 impl Store {
     /// Whether a mail was already taken in from there.
@@ -49,8 +49,17 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or holds something unexpected.
     pub async fn mail(&self, mail: &MailId) -> Result<Option<MailRow>> {
+        let Some(row) = self.outline(mail).await? else { return Ok(None) };
+        Ok(Some(MailRow { content: self.content(mail).await?, ..row }))
+    }
+
+    /// A mail without its content, which may be large.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds something unexpected.
+    pub async fn outline(&self, mail: &MailId) -> Result<Option<MailRow>> {
         let row = sqlx::query(
-            "SELECT id, received, size, origin, state, class, case_id, attempts, content, facts FROM mails WHERE id = $1",
+            "SELECT id, received, size, origin, state, class, case_id, attempts, facts FROM mails WHERE id = $1",
         )
         .bind(mail.as_str())
         .fetch_optional(self.reader())
@@ -65,9 +74,21 @@ impl Store {
             class: word_opt(&row, "class", Class::from_word)?,
             case: case_id_opt(&row, "case_id")?,
             attempts: count(&row, "attempts")?,
-            content: sealed_opt(&row, "content")?,
+            content: None,
             facts: sealed_opt(&row, "facts")?,
         }))
+    }
+
+    /// What is in a mail. Nothing if it was erased, or there is no such mail.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds something unexpected.
+    pub async fn content(&self, mail: &MailId) -> Result<Option<AtRest>> {
+        let row = sqlx::query("SELECT content FROM mails WHERE id = $1")
+            .bind(mail.as_str())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map_or(Ok(None), |row| sealed_opt(&row, "content"))
     }
 
     /// The mails of a case, oldest first, without their content.

@@ -4,7 +4,7 @@
 //! were in flight when a process died are handed out one at a time and charged before each try, so that a mail that crashes
 //! the gateway ends in quarantine instead of stopping all others for ever.
 
-use super::decode::{count, mail_id, sealed_opt, time, word};
+use super::decode::{count, mail_id, time, word};
 use super::{Fence, Origin, Result, Settlement, Store, StoreError, StoredMail, Turn, Tx, again_on_conflict};
 use crate::report::MailId;
 use sqlx::Row as _;
@@ -148,7 +148,7 @@ impl Tx {
         let charge = i64::from(state == ALONE);
         let row = sqlx::query(
             "UPDATE mails SET in_flight = $1, attempts = attempts + $2, fence = fence + 1 WHERE id = $3 \
-             RETURNING id, received, size, content, origin, attempts, fence",
+             RETURNING id, received, size, origin, attempts, fence",
         )
         .bind(state)
         .bind(charge)
@@ -164,7 +164,6 @@ fn stored_mail(row: &AnyRow, suspect: bool) -> Result<StoredMail> {
         id: mail_id(row, "id")?,
         received: time(row, "received")?,
         size: count(row, "size")?,
-        content: sealed_opt(row, "content")?.ok_or(StoreError::Unexpected("content"))?,
         origin: word(row, "origin", Origin::from_word)?,
         attempts: count(row, "attempts")?,
         suspect,

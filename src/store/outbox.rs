@@ -4,7 +4,7 @@
 //! every claim. A process that was frozen and wakes up later cannot mark as sent what another is sending, nor the reverse.
 //! `sending` is durable before anything leaves, so that after a crash it is known what may have arrived.
 
-use super::decode::{code, later, placeholders};
+use super::decode::{code, later, placeholders, text};
 use super::queue::{row_of, row_returning};
 use super::{Claim, Fate, Fence, NewRow, Outcome, Owner, Result, RowId, RowKind, RowState, Store, StoreError};
 use super::{Turn, Tx, again_on_conflict};
@@ -12,7 +12,11 @@ use crate::report::{Digest, MailId};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::time::Duration;
+
+/// Rows written by one statement; each distinct number of them is a statement of its own, and the connection keeps those.
+const TOGETHER: usize = 20;
 
 /// Which rows may be claimed at `$1`, of the kinds from `$2` on.
 fn claimable(kinds: usize) -> String {
@@ -208,24 +212,55 @@ impl Tx {
     /// # Errors
     /// When the database refuses.
     pub async fn enqueue(&mut self, row: &NewRow, now: Timestamp) -> Result<bool> {
-        let inserted = sqlx::query(
-            "INSERT INTO outbox (id, mail_id, case_id, kind, generation, recipient, state, why, attempts, due, created, \
-             updated, lease_until, fence) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $10, 0, 0) \
-             ON CONFLICT (mail_id, kind, generation, recipient) DO NOTHING",
+        Ok(self.enqueue_all(std::slice::from_ref(row), now).await? == 1)
+    }
+
+    /// Puts rows into the outbox; those that are there already are left out. Returns how many were not.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn enqueue_all(&mut self, rows: &[NewRow], now: Timestamp) -> Result<u64> {
+        let mut inserted = 0;
+        for rows in rows.chunks(TOGETHER) {
+            let values: Vec<_> = (0..rows.len()).map(new_row_values).collect();
+            let sql = format!(
+                "INSERT INTO outbox (id, mail_id, case_id, kind, generation, recipient, state, why, attempts, due, \
+                 created, updated, lease_until, fence) VALUES {} \
+                 ON CONFLICT (mail_id, kind, generation, recipient) DO NOTHING",
+                values.join(", ")
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql)).bind(now.as_millisecond());
+            for row in rows {
+                query = query
+                    .bind(row.id.as_str())
+                    .bind(row.mail.as_str())
+                    .bind(row.case.as_ref().map(ToString::to_string))
+                    .bind(row.kind.word())
+                    .bind(row.generation)
+                    .bind(row.recipient.as_ref().map_or("", Digest::as_str))
+                    .bind(row.state.word())
+                    .bind(row.why.as_deref().map(code))
+                    .bind(row.due.as_millisecond());
+            }
+            inserted += query.execute(self.connection()).await?.rows_affected();
+        }
+        Ok(inserted)
+    }
+
+    /// The pending rows of a mail and kind that are not due yet are due now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn bring_forward(&mut self, mail: &MailId, kind: RowKind, now: Timestamp) -> Result<u64> {
+        let changed = sqlx::query(
+            "UPDATE outbox SET due = $1, updated = $1 WHERE mail_id = $2 AND kind = $3 AND state = 'pending' AND due > $1",
         )
-        .bind(row.id.as_str())
-        .bind(row.mail.as_str())
-        .bind(row.case.as_ref().map(ToString::to_string))
-        .bind(row.kind.word())
-        .bind(row.generation)
-        .bind(row.recipient.as_ref().map_or("", Digest::as_str))
-        .bind(row.state.word())
-        .bind(row.why.as_deref().map(code))
-        .bind(row.due.as_millisecond())
         .bind(now.as_millisecond())
+        .bind(mail.as_str())
+        .bind(kind.word())
         .execute(self.connection())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(changed.rows_affected())
     }
 
     /// [`Store::settle_rows`] in this transaction, together with what follows from it.
@@ -234,8 +269,11 @@ impl Tx {
     /// When the database refuses.
     pub async fn settle_rows(&mut self, owner: &Owner, fates: &[Fate], now: Timestamp) -> Result<Vec<RowId>> {
         let mut lost = Vec::new();
-        for fate in in_order(fates, |fate| &fate.row) {
-            let (state, due, why) = match &fate.outcome {
+        // Rows next to each other that met the same fate are written together: mostly all of a mail's were sent.
+        let fates = in_order(fates, |fate| &fate.row);
+        for same in fates.chunk_by(|a, b| a.outcome == b.outcome).flat_map(|same| same.chunks(TOGETHER)) {
+            let Some(first) = same.first() else { continue };
+            let (state, due, why) = match &first.outcome {
                 Outcome::Sent => (RowState::Sent, None, None),
                 Outcome::Retry { due, why } => (RowState::Pending, Some(*due), Some(why)),
                 Outcome::Ambiguous { due, why } => (RowState::Sending, Some(*due), Some(why)),
@@ -243,22 +281,25 @@ impl Tx {
                 Outcome::Failed { why } => (RowState::Failed, None, Some(why)),
                 Outcome::Dropped { why } => (RowState::Dropped, None, Some(why)),
             };
-            let settled = sqlx::query(
+            let rows: Vec<_> =
+                (0..same.len()).map(|at| format!("(id = ${} AND fence = ${})", 6 + 2 * at, 7 + 2 * at)).collect();
+            let sql = format!(
                 "UPDATE outbox SET state = $1, why = $2, due = COALESCE($3, due), updated = $4, owner = NULL, \
-                 lease_until = 0 WHERE id = $5 AND fence = $6 AND owner = $7",
-            )
-            .bind(state.word())
-            .bind(why.map(|why| code(why)))
-            .bind(due.map(Timestamp::as_millisecond))
-            .bind(now.as_millisecond())
-            .bind(fate.row.as_str())
-            .bind(fate.fence.0)
-            .bind(owner.as_str())
-            .execute(self.connection())
-            .await?;
-            if settled.rows_affected() != 1 {
-                lost.push(fate.row.clone());
+                 lease_until = 0 WHERE owner = $5 AND ({}) RETURNING id",
+                rows.join(" OR ")
+            );
+            let mut query = sqlx::query(AssertSqlSafe(sql))
+                .bind(state.word())
+                .bind(why.map(|why| code(why)))
+                .bind(due.map(Timestamp::as_millisecond))
+                .bind(now.as_millisecond())
+                .bind(owner.as_str());
+            for fate in same {
+                query = query.bind(fate.row.as_str()).bind(fate.fence.0);
             }
+            let settled = query.fetch_all(self.connection()).await?;
+            let settled = settled.iter().map(|row| text(row, "id")).collect::<Result<HashSet<_>>>()?;
+            lost.extend(same.iter().filter(|fate| !settled.contains(fate.row.as_str())).map(|fate| fate.row.clone()));
         }
         Ok(lost)
     }
@@ -285,4 +326,13 @@ fn in_order<T>(items: &[T], id: impl Fn(&T) -> &RowId) -> Vec<&T> {
     let mut sorted: Vec<&T> = items.iter().collect();
     sorted.sort_by(|a, b| id(a).cmp(id(b)));
     sorted
+}
+
+/// The placeholders of the row at this place in [`Tx::enqueue_all`]; `$1` is the present.
+fn new_row_values(at: usize) -> String {
+    let first = 2 + 9 * at;
+    let [id, mail, case, kind, generation, recipient, state, why, due] = std::array::from_fn(|field| first + field);
+    format!(
+        "(${id}, ${mail}, ${case}, ${kind}, ${generation}, ${recipient}, ${state}, ${why}, 0, ${due}, $1, $1, 0, 0)"
+    )
 }

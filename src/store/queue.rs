@@ -67,16 +67,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn bring_forward(&self, mail: &MailId, kind: RowKind, now: Timestamp) -> Result<u64> {
-        self.change(
-            sqlx::query(
-                "UPDATE outbox SET due = $1, updated = $1 WHERE mail_id = $2 AND kind = $3 AND state = 'pending' \
-                 AND due > $1",
-            )
-            .bind(now.as_millisecond())
-            .bind(mail.as_str().to_owned())
-            .bind(kind.word()),
-        )
-        .await
+        let mut tx = self.begin().await?;
+        let changed = tx.bring_forward(mail, kind, now).await?;
+        tx.commit().await?;
+        Ok(changed)
     }
 
     async fn change(&self, query: sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>) -> Result<u64> {

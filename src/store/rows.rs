@@ -28,13 +28,12 @@ pub enum Taken {
     Duplicate(MailId),
 }
 
-/// A mail handed out for opening.
+/// A mail handed out for opening; [`super::Store::content`] has what is in it.
 pub struct StoredMail {
     pub id: MailId,
     pub received: Timestamp,
     /// Octets of the mail as it came.
     pub size: u64,
-    pub content: AtRest,
     pub origin: Origin,
     /// How often it was alone in flight, this time included, after it was found in flight when a process had died.
     pub attempts: u32,

@@ -5,6 +5,7 @@
 
 use super::entity::{next_field, trim_line_end};
 use crate::report::secret::Plaintext;
+use ring::digest::{Context, SHA256};
 
 /// Fields that a mail gains on its way, and that differ between two deliveries of it (RFC 5321 section 4.4, RFC 8601,
 /// RFC 6376, RFC 8617; the others by custom).
@@ -43,19 +44,11 @@ const TRACE: &[&str] = &[
 const TRACE_BEGINNINGS: &[&str] =
     &["arc-", "x-spam", "x-rspam", "x-mozilla-", "x-ms-exchange-", "x-microsoft-antispam", "x-forefront-", "x-amavis"];
 
-/// SHA-256 over what makes a mail the same mail again; it leaves this program only through a keyed digest.
+/// SHA-256 over what makes a mail the same mail again: no trace fields, line ends as LF, no empty lines at the end, and no
+/// envelope line of a pipe or mbox. It leaves this program only through a keyed digest.
 pub(super) fn content_hash(mail: &Plaintext) -> [u8; 32] {
-    let content = content_for_digest(mail);
-    let hash = ring::digest::digest(&ring::digest::SHA256, content.expose());
-    // SHA-256 has 32 octets.
-    hash.as_ref().try_into().unwrap_or_default()
-}
-
-/// The octets of a mail that its digest is made of: no trace fields, line ends as LF, no empty lines at the end, and no
-/// envelope line of a pipe or mbox.
-fn content_for_digest(mail: &Plaintext) -> Plaintext {
     let mut rest = mail.expose();
-    let mut content = Vec::with_capacity(rest.len());
+    let mut lines = Lines { hash: Context::new(&SHA256), ends: 0 };
     if rest.starts_with(b"From ") {
         rest = super::entity::split_line(rest).1;
     }
@@ -65,19 +58,37 @@ fn content_for_digest(mail: &Plaintext) -> Plaintext {
         let is = |known: &str| name == known.as_bytes();
         let begins = |known: &str| name.starts_with(known.as_bytes());
         if !TRACE.iter().any(|known| is(known)) && !TRACE_BEGINNINGS.iter().any(|known| begins(known)) {
-            push_lines(&mut content, field);
+            lines.add(field);
         }
     }
-    push_lines(&mut content, rest);
-    while content.last() == Some(&b'\n') {
-        content.pop();
-    }
-    Plaintext::new(content)
+    lines.add(rest);
+    // SHA-256 has 32 octets.
+    lines.hash.finish().as_ref().try_into().unwrap_or_default()
 }
 
-fn push_lines(content: &mut Vec<u8>, bytes: &[u8]) {
-    for line in bytes.split_inclusive(|b| *b == b'\n') {
-        content.extend_from_slice(trim_line_end(line));
-        content.push(b'\n');
+/// Hashes lines without copying them; line ends wait until something follows them.
+struct Lines {
+    hash: Context,
+    ends: usize,
+}
+
+impl Lines {
+    fn add(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (line, after) = match memchr::memchr(b'\n', rest) {
+                Some(end) => rest.split_at(end + 1),
+                None => (rest, &[][..]),
+            };
+            rest = after;
+            let line = trim_line_end(line);
+            if !line.is_empty() {
+                for _ in 0..std::mem::take(&mut self.ends) {
+                    self.hash.update(b"\n");
+                }
+                self.hash.update(line);
+            }
+            self.ends += 1;
+        }
     }
 }

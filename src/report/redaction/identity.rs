@@ -9,7 +9,7 @@ use super::letters::Letters;
 use super::view::{View, fold};
 use super::words::{AMBIGUOUS, COMMON, PROVIDERS, SECOND_LEVEL, SHORT_WORDS, holds};
 use super::{Hit, Removed};
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use sequoia_openpgp as openpgp;
 use zeroize::Zeroizing;
 
@@ -224,6 +224,8 @@ impl Identity {
         self.search = Some(
             AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
+                // Made anew for each report: building the fastest kind would take longer than searching with it saves.
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
                 .build(patterns.iter().map(|pattern| pattern.as_str()))
                 .map_err(|_| super::Fallback::Unsearchable)?,
         );

@@ -26,7 +26,7 @@ static ALWAYS: LazyLock<Vec<Shape>> = LazyLock::new(|| {
         (Removed::Address, ADDRESS.to_owned()),
         // me (at) here [dot] org; me AT here DOT org
         (Removed::Address, r"(?i)[\p{L}\p{N}._+-]+ ?[\[({<] ?(?:at|@|ät) ?[\])}>] ?[\p{L}\p{N}-]+(?: ?(?:\.|[\[({<] ?(?:dot|\.|punkt) ?[\])}>]|\bdot\b) ?[\p{L}\p{N}-]+)*".to_owned()),
-        (Removed::Address, r"(?i)\b[\p{L}\p{N}._+-]+ at [\p{L}\p{N}-]+(?: ?dot [\p{L}\p{N}-]+)+".to_owned()),
+        (Removed::Address, r"(?i)[\p{L}\p{N}._+-]+ at [\p{L}\p{N}-]+(?: ?dot [\p{L}\p{N}-]+)+".to_owned()),
         // Address literals, Matrix IDs, shell prompts.
         (Removed::Address, r"(?i)[\p{L}\p{N}._%+-]+@\[[0-9a-f:.v]+\]".to_owned()),
         (Removed::Address, r"(?i)@[a-z0-9._=/+-]+:[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b".to_owned()),
@@ -85,8 +85,21 @@ static NOBODY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Everything in a tidied reading that tells by its shape, in ranges of the original.
 pub(super) fn find(view: &View) -> Vec<Hit> {
+    let mut hits = find_some(view, |_| true);
+    hits.extend(
+        signatures(&view.text).into_iter().map(|range| Hit { range: view.source(range), what: Removed::Signature }),
+    );
+    hits
+}
+
+/// Only addresses and telephone numbers: what may stand nowhere in a finished draft.
+pub(super) fn find_contacts(view: &View) -> Vec<Hit> {
+    find_some(view, |what| matches!(what, Removed::Address | Removed::Phone))
+}
+
+fn find_some(view: &View, wanted: impl Fn(Removed) -> bool) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for shape in ALWAYS.iter() {
+    for shape in ALWAYS.iter().filter(|shape| wanted(shape.what)) {
         for found in shape.pattern.captures_iter(&view.text) {
             let Some(range) = found.name("it").or_else(|| found.get(0)).map(|it| it.range()) else { continue };
             let text = view.text.get(range.clone()).unwrap_or_default();
@@ -100,15 +113,7 @@ pub(super) fn find(view: &View) -> Vec<Hit> {
             }
         }
     }
-    hits.extend(
-        signatures(&view.text).into_iter().map(|range| Hit { range: view.source(range), what: Removed::Signature }),
-    );
     hits
-}
-
-/// Only addresses and telephone numbers: what may stand nowhere in a finished draft.
-pub(super) fn find_contacts(view: &View) -> Vec<Hit> {
-    find(view).into_iter().filter(|hit| matches!(hit.what, Removed::Address | Removed::Phone)).collect()
 }
 
 /// Rows of numbers that are no telephone numbers: hex and byte dumps, dates and times, registers.
