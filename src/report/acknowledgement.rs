@@ -167,7 +167,8 @@ fn clear_form(
 /// Seven bits and no trailing white space, as what is signed must be (RFC 3156 section 3).
 fn write_body(out: &mut dyn Write, hp: &str, boundary: &str, text: &str, enclosed: Option<&[u8]>) -> io::Result<()> {
     let parameters = format!("hp=\"{hp}\"; protected-headers=\"v1\"");
-    let encoded = QuotedPrintableEncoder::new().encode(text.as_bytes())?;
+    // Line ends stay line ends (RFC 2045 section 6.7, rule 4), so that it can be read as it stands.
+    let encoded = QuotedPrintableEncoder::new().preserve_line_breaks().encode(text.as_bytes())?;
     let Some(certificate) = enclosed else {
         write!(
             out,
