@@ -167,12 +167,8 @@ fn clear_form(
 /// Seven bits and no trailing white space, as what is signed must be (RFC 3156 section 3).
 fn write_body(out: &mut dyn Write, hp: &str, boundary: &str, text: &str, enclosed: Option<&[u8]>) -> io::Result<()> {
     let parameters = format!("hp=\"{hp}\"; protected-headers=\"v1\"");
-    // Line by line: an encoded line break is data (RFC 2045 section 6.7), and some programs would show one long line.
-    let mut encoded = Vec::with_capacity(text.len() + 256);
-    for line in text.lines() {
-        encoded.extend_from_slice(&QuotedPrintableEncoder::new().encode(line.as_bytes())?);
-        encoded.extend_from_slice(b"\r\n");
-    }
+    // Line ends stay line ends (RFC 2045 section 6.7, rule 4), so that it can be read as it stands.
+    let encoded = QuotedPrintableEncoder::new().preserve_line_breaks().encode(text.as_bytes())?;
     let Some(certificate) = enclosed else {
         write!(
             out,

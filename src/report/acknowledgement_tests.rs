@@ -67,6 +67,8 @@ fn a_plain_acknowledgement_says_what_was_promised_and_can_be_checked_with_gpg() 
     assert_eq!(field(mail.bytes(), "Auto-Submitted"), "auto-replied");
     assert_eq!(field(mail.bytes(), "In-Reply-To"), "<report.1@reporter.example>");
     assert_eq!(field(mail.bytes(), "References"), "<report.1@reporter.example>");
+    assert!(!text(mail.bytes()).contains("=0D"), "line ends are not encoded");
+    assert!(text(mail.bytes()).contains("\r\nYour mail was received. Its case number is KATA-2026-0001.\r\n"));
     let body = read(mail.bytes());
     let fingerprint = world.keyring.publishing_key().unwrap().fingerprint();
     for said in ["KATA-2026-0001", "What the team promises", "What is shown to whom", "draft advisory", &fingerprint] {

@@ -57,9 +57,15 @@ fn open_with(
 
 /// The parts of a mail that go into its copies, opened again with the session keys of the first time.
 pub fn sections_of(mail: &Plaintext, facts: &Facts, keyring: &Keyring, rules: &Rules) -> Vec<Section> {
-    let mut opened = open_with(mail, keyring, rules, None, &facts.session_keys, facts.received);
-    if facts.refusal == Some(Refusal::Oversize) {
-        opened.refuse(Refusal::Oversize, mail);
+    // What opened at receipt, in its time, is no bomb: a busy hour must not turn its copies into unopened mail.
+    let mut rules = rules.clone();
+    rules.limits.max_time = rules.limits.max_time.saturating_mul(20);
+    let mut opened = open_with(mail, keyring, &rules, None, &facts.session_keys, facts.received);
+    // Members are told why it was not opened; it must not stand open below those words, unjudged.
+    match facts.refusal {
+        Some(why @ Refusal::Oversize) => opened.refuse(why, mail),
+        Some(why @ (Refusal::TooLarge | Refusal::TooSlow)) if opened.refusal.is_none() => opened.refuse(why, mail),
+        _ => {}
     }
     opened.sections
 }

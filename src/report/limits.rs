@@ -27,8 +27,22 @@ pub struct Limits {
     pub max_signatures: usize,
     /// Certificates taken from one mail.
     pub max_certificates: usize,
-    /// Time for opening one mail.
+    /// Time for opening one mail, besides the time that its size alone takes ([`Limits::time_for`]).
     pub max_time: Duration,
+}
+
+/// Octets of a mail for which a second is added: a fraction of what a slow and busy machine opens in that time.
+const OCTETS_A_SECOND: usize = 1024 * 1024;
+
+impl Limits {
+    /// Time for opening a mail of this size. What a mail may cost beyond its size is bounded by `max_time`; a large
+    /// attachment is no attack.
+    pub(in crate::report) fn time_for(&self, size: usize) -> Duration {
+        if self.max_time.is_zero() {
+            return Duration::ZERO;
+        }
+        self.max_time.saturating_add(Duration::from_secs((size / OCTETS_A_SECOND) as u64))
+    }
 }
 
 impl Default for Limits {

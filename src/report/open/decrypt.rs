@@ -70,13 +70,14 @@ impl<'a> Opener<'a> {
         limits: &'a Limits,
         received: Timestamp,
         known_sessions: &'a [SessionKeyRecord],
+        size: usize,
     ) -> Self {
         Self {
             keyring,
             limits,
             received,
             known_sessions,
-            deadline: Instant::now() + limits.max_time,
+            deadline: Instant::now() + limits.time_for(size),
             policy: lenient_policy(),
             opened_size: 0,
             sessions: Vec::new(),
@@ -111,6 +112,8 @@ impl<'a> Opener<'a> {
                 let message = Message { payload, signatures: state.signatures };
                 if state.decrypted { Outcome::Encrypted(message) } else { Outcome::Clear(message) }
             }
+            // Sequoia takes a read that fails inside encrypted data for manipulation, whatever the reason.
+            Err(_) if state.refusal.is_none() && self.is_late() => Outcome::Refused(Refusal::TooSlow),
             Err(error) => Outcome::Refused(state.refusal.unwrap_or_else(|| refusal_for(&error, &state))),
         }
     }

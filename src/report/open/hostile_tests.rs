@@ -150,6 +150,31 @@ fn layers_recipients_parts_and_time_are_bounded() {
 }
 
 #[test]
+fn a_large_attachment_has_the_time_that_its_size_takes_and_lateness_is_never_called_a_forgery() {
+    let limits = Limits { max_time: Duration::from_secs(1), ..Limits::default() };
+    assert!(limits.time_for(50 << 20) >= Duration::from_secs(40));
+    assert!(limits.time_for(4096) < Duration::from_secs(2));
+
+    // Long enough for the session key, too short for the content, which comes in pieces.
+    let world = world();
+    let content = [b"Content-Type: text/plain\r\n\r\n".as_slice(), &b"0123456789abcde\n".repeat(1 << 19)].concat();
+    let making = Making { to: vec![&world.gateway], ..Making::default() };
+    let large = mail("b@x.example", "...", &pgp_mime(&making.armored(&content)));
+    for milliseconds in [0, 1, 5, 20, 50, 100, 200, 400] {
+        // Below a second, the size adds nothing to it: see `Opener::deadline`.
+        let mut opener =
+            Opener::new(&world.ring, &limits, Timestamp::now() + jiff::SignedDuration::from_secs(1), &[], 0);
+        opener.deadline = std::time::Instant::now() + Duration::from_millis(milliseconds);
+        let message = dearmor::first(&large, dearmor::Kind::Message).unwrap();
+        match opener.open(&message.data, 0) {
+            decrypt::Outcome::Refused(refusal) => assert_eq!(refusal, Refusal::TooSlow, "after {milliseconds} ms"),
+            decrypt::Outcome::Encrypted(message) => assert_eq!(message.payload.len(), content.len()),
+            decrypt::Outcome::Clear(_) => panic!("it is encrypted"),
+        }
+    }
+}
+
+#[test]
 fn a_million_nested_mails_neither_crash_nor_take_long() {
     let start = Instant::now();
     let nested = "Content-Type: message/rfc822\n\n".repeat(300_000);

@@ -56,7 +56,7 @@ pub struct OpenRequest<'a> {
 /// Opens a mail. It cannot fail: what cannot be opened is refused with a reason and kept as it came.
 pub fn open(mail: &Plaintext, request: &OpenRequest<'_>) -> Opened {
     let bytes = mail.expose();
-    let mut opener = Opener::new(request.keyring, request.limits, request.received, request.session_keys);
+    let mut opener = Opener::new(request.keyring, request.limits, request.received, request.session_keys, bytes.len());
     let mut bounds = Bounds { limits: request.limits, parts: 0 };
     let root = if text::is_blank(bytes) {
         Err(Refusal::Empty)
