@@ -11,6 +11,7 @@ use crate::store::{NewMail, Origin, Taken};
 use futures::StreamExt;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Mails stored in one transaction.
 const BATCH: usize = 32;
@@ -93,6 +94,18 @@ struct Fresh {
     mail: NewMail,
 }
 
+/// Mails are opened, and cases numbered, in the order of receipt. Those that were fetched side by side may have the same time or
+/// overtake each other by a moment; here each gets a time after the one before it.
+fn keep_order(mails: &mut [NewMail]) {
+    let mut last = None;
+    for mail in mails {
+        if let Some(last) = last.filter(|last| mail.received <= *last) {
+            mail.received = super::later(last, Duration::from_millis(1));
+        }
+        last = Some(mail.received);
+    }
+}
+
 async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round: &mut Round) -> Result<(), StepError> {
     // In the order of their arrival, which is that of their cases.
     let mut fetched =
@@ -109,7 +122,8 @@ async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round
         }
     }
     drop(fetched);
-    let (places, mails): (Vec<_>, Vec<_>) = fresh.into_iter().map(|one| (one.found, one.mail)).unzip();
+    let (places, mut mails): (Vec<_>, Vec<_>) = fresh.into_iter().map(|one| (one.found, one.mail)).unzip();
+    keep_order(&mut mails);
     if !mails.is_empty() {
         let taken = gateway.store.take_in(&mails).await?;
         for ((found, mail), taken) in places.into_iter().zip(&mails).zip(taken) {

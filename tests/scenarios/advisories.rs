@@ -115,3 +115,17 @@ fn the_same_mail_never_opens_two_drafts() {
     assert_eq!(world.drafts().len(), 1);
     world.members.each_can_read("once is enough");
 }
+
+#[test]
+fn cases_are_numbered_in_the_order_in_which_the_mails_arrived() {
+    let world = World::new().members(["alice"]).start();
+    let eve = world.reporter("eve");
+    for number in 1..=12 {
+        world.gateway.receives(report().from(&eve).encrypted().saying(&format!("number {number};")));
+    }
+    world.gateway.runs_once();
+    for number in 1..=12 {
+        let case = world.members.copy_of("alice", &format!("number {number};")).case().to_owned();
+        assert!(case.ends_with(&format!("-{number:04}")), "mail {number} became {case}");
+    }
+}
