@@ -148,7 +148,9 @@ impl Refusal {
             }
             Self::Smime => "It is encrypted with S/MIME. Ask the reporter to use OpenPGP with the team's key.",
             Self::TooDeep => "It has more layers of encryption or MIME than the gateway opens.",
-            Self::TooLarge => "It grows beyond the accepted size when it is opened.",
+            Self::TooLarge => {
+                "It is larger than the gateway accepts, as it came or when it is opened. What came too large stays whole in the mailbox; only its beginning is here."
+            }
             Self::TooManyRecipients => "It is encrypted to more recipients than the gateway tries.",
             Self::TooManyParts => "It has more parts than the gateway reads.",
             Self::TooSlow => "Opening it took longer than the gateway allows for one mail.",
