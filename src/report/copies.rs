@@ -187,8 +187,13 @@ fn no_advisory(facts: &Facts) -> AdvisoryLine {
 }
 
 fn notes(facts: &Facts) -> Vec<std::borrow::Cow<'static, str>> {
-    match &facts.claimed_case {
-        Some(case) => vec![format!("It names the case {case}, without proof that it belongs there.").into()],
-        None => Vec::new(),
-    }
+    let claim = facts.claimed_case.as_ref();
+    let claim = claim.map(|case| format!("It names the case {case}, without proof that it belongs there."));
+    let sender = facts.other_sender.as_ref();
+    let sender = sender.map(|sender| format!("It came from {}, which proves nothing.", sender.as_str()));
+    claim.into_iter().chain(sender).map(Into::into).collect()
 }
+
+#[cfg(test)]
+#[path = "copies_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 
 use super::case::CaseId;
 use super::opened::{Opened, SessionKeyRecord};
+use super::outer::{Outer, is_answerable};
 use super::policy::{AcknowledgementKind, AdvisoryIntent, Author, Decision, MailKind, NoAdvisory, Rules};
 use super::secret::Plaintext;
 use super::verdict::{Class, Encryption, Refusal, SignatureVerdict, Warning};
@@ -35,6 +36,9 @@ pub struct Facts {
     pub(in crate::report) recipients: Vec<Zeroizing<String>>,
     pub(in crate::report) session_keys: Vec<SessionKeyRecord>,
     pub(in crate::report) claimed_case: Option<CaseId>,
+    /// The sender's address, of a mail in a case that is not from the case's contact.
+    #[serde(default)]
+    pub(in crate::report) other_sender: Option<Zeroizing<String>>,
     /// Why no draft was opened.
     pub(in crate::report) no_advisory: Option<NoAdvisory>,
     /// Which answer its sender gets, if any.
@@ -74,6 +78,7 @@ impl Facts {
             recipients,
             session_keys,
             claimed_case: decision.claimed_case.clone(),
+            other_sender: None,
             no_advisory: match decision.advisory {
                 AdvisoryIntent::None(why) => Some(why),
                 AdvisoryIntent::Open | AdvisoryIntent::Stub => None,
@@ -85,6 +90,15 @@ impl Facts {
     /// The report's text could not be made safe for the draft: the members must know.
     pub fn fell_back(&mut self) {
         self.warnings.insert(Warning::RedactionFellBack);
+    }
+
+    /// Keeps whom a mail in a case came from, where that is not the case's contact: the copies show the mail without its
+    /// outer header, and the members must be able to tell. Only plain addresses are kept, so that no words get in with one.
+    pub fn note_sender(&mut self, outer: &Outer) {
+        if self.warnings.contains(&Warning::OtherSender) {
+            let sender = outer.sender.one().filter(|sender| is_answerable(sender));
+            self.other_sender = sender.map(|sender| Zeroizing::new(sender.address().to_owned()));
+        }
     }
 
     /// What kind of mail it is.

@@ -45,6 +45,8 @@ pub struct Outer {
     pub(in crate::report) certificates: Vec<Enclosed>,
     pub(in crate::report) nature: Nature,
     pub(in crate::report) list: bool,
+    /// The list is the team's own address.
+    pub(in crate::report) own_list: bool,
     pub(in crate::report) wants_no_answer: bool,
     /// Nothing where no server's results are believed.
     pub(in crate::report) dmarc: Option<Dmarc>,
@@ -72,6 +74,7 @@ impl Outer {
             .collect();
         let message_id = message_id(&header);
         let list = nature::is_list(&header);
+        let own_list = nature::is_list_at(&header, |address| rules.is_team(address));
         let wants_no_answer = nature::wants_no_answer(&header);
         let dmarc = rules.authserv_id.as_deref().map(|id| authentication::dmarc(&header, id));
         let autocrypt = sender.one().and_then(|contact| openpgp_data::autocrypt(&header, contact.address()));
@@ -111,6 +114,7 @@ impl Outer {
             certificates,
             nature,
             list,
+            own_list,
             wants_no_answer,
             dmarc,
             encrypted,

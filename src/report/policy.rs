@@ -85,10 +85,13 @@ impl Situation<'_> {
             Nature::Automatic if machine || self.is_from_member() => return self.automatic(),
             _ => {}
         }
-        if self.outer.list && !self.outer.encrypted && !self.decrypted() {
+        let proof = member::prove(self.outer, self.opened, self.known, self.keyring, self.now);
+        // Many teams' address is a list of its own: what people write to that is no list's mail. Nor is what a member signed.
+        let foreign_list = self.outer.list && !self.outer.own_list && !matches!(proof, Proof::Members { .. });
+        if foreign_list && !self.outer.encrypted && !self.decrypted() {
             return self.list();
         }
-        match member::prove(self.outer, self.opened, self.known, self.keyring, self.now) {
+        match proof {
             Proof::Members { member, encrypted } => self.members_mail(member, encrypted),
             Proof::Replay => self.kept_from_members(AdminNotice::MemberReplay, Warning::MemberReplay),
             Proof::Unproven => self.kept_from_members(AdminNotice::MemberUnproven, Warning::MemberUnproven),

@@ -57,7 +57,7 @@ pub(in crate::report) struct Statement {
     pub warnings: BTreeSet<Warning>,
     /// Why the mail, or a part of it, was not opened.
     pub refusal: Option<Refusal>,
-    /// Free text of the gateway's, one line each, for notices: fixed words, ids and times, never anything from a mail.
+    /// Free text of the gateway's, one line each: fixed words, ids and times, and nothing from a mail but a plain address.
     pub notes: Vec<Cow<'static, str>>,
     /// The team's address, where answers go.
     pub team_address: String,

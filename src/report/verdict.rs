@@ -153,7 +153,9 @@ impl Refusal {
                 "It is larger than this gateway accepts. Its beginning is enclosed; the whole mail was left where it arrived. Ask the reporter for a smaller one, or raise intake.max_size."
             }
             Self::TooDeep => "It has more layers of encryption or MIME than the gateway opens.",
-            Self::TooLarge => "It grows beyond the accepted size when it is opened.",
+            Self::TooLarge => {
+                "It is larger than the gateway accepts, as it came or when it is opened. What came too large stays whole in the mailbox; only its beginning is here."
+            }
             Self::TooManyRecipients => "It is encrypted to more recipients than the gateway tries.",
             Self::TooManyParts => "It has more parts than the gateway reads.",
             Self::TooSlow => "Opening it took longer than the gateway allows for one mail.",

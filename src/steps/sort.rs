@@ -156,6 +156,7 @@ async fn open_and_decide(gateway: &Gateway, mail: &StoredMail) -> Result<(), Ste
         enqueue_acknowledgement(gateway, &mut tx, mail, case.as_ref(), &judged.lookups, &decision, now).await?;
     remember(gateway, &mut tx, &mail.id, case.as_ref(), number.as_ref(), &judged.lookups, &decision, now).await?;
     let mut facts = Facts::new(&judged.opened, &decision, &gateway.rules, mail.received);
+    facts.note_sender(&judged.outer);
     if drafted.fell_back {
         facts.fell_back();
     }

@@ -110,3 +110,20 @@ fn a_closed_case_is_no_longer_open_and_still_takes_replies() {
     world.members.each_can_read("one more thing");
     assert_eq!(world.gateway.does(&["cases", "close", "KATA-1999-0001"]).code, Some(1), "there is no such case");
 }
+
+#[test]
+fn members_are_told_who_writes_into_a_case_if_it_is_not_its_reporter() {
+    let world = World::of_three().start();
+    let (eve, mallory) = (world.reporter("eve"), world.reporter("mallory"));
+    world.gateway.receives(report().from(&eve).encrypted().saying("first report"));
+    world.gateway.runs_once();
+    let id = acknowledged(&world, &eve);
+    world.gateway.receives(report().from(&mallory).encrypted().in_reply_to(&id).saying("I know more"));
+    world.gateway.receives(report().from(&eve).encrypted().in_reply_to(&id).saying("so do I"));
+    world.gateway.runs_once();
+    let copy = world.members.copy_of("alice", "I know more");
+    assert!(copy.shows(&eve.address), "the case's contact stays");
+    assert!(copy.shows(&format!("It came from {}, which proves nothing.", mallory.address)));
+    assert!(!world.members.copy_of("alice", "so do I").shows("It came from"));
+    world.nothing_outside_but_answers_to(&mallory, &mallory.address);
+}

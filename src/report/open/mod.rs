@@ -278,7 +278,14 @@ fn whole_mail(bytes: &[u8]) -> Section {
 /// A mail's content without what is about its transport: its MIME fields and its body, byte for byte.
 fn content_of(bytes: &[u8], root: &Entity) -> Plaintext {
     let fields = mime::mime_fields(bytes.get(root.range.start..root.body.start).unwrap_or_default());
-    Plaintext::new([fields.as_slice(), root.body_of(bytes)].concat())
+    let body = root.body_of(bytes);
+    // Without MIME fields it is text; what is UTF-8 by its looks can be read if that is said (RFC 6532 came after such mail).
+    let bare = fields == b"\r\n" && !body.is_ascii() && std::str::from_utf8(body).is_ok();
+    let said: &[u8] = match bare {
+        true => b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n",
+        false => b"",
+    };
+    Plaintext::new([said, fields.as_slice(), body].concat())
 }
 
 fn part_of(bytes: &[u8], root: &Entity, range: std::ops::Range<usize>) -> Plaintext {

@@ -355,6 +355,19 @@ fn plain_mail_is_kept_as_it_is_without_its_transport_fields() {
 }
 
 #[test]
+fn a_mail_without_mime_fields_is_text_and_its_body_stays_byte_for_byte() {
+    let bare = |body: &str| {
+        let mail = format!("From: bob@reporters.example\r\nSubject: s\r\n\r\n{body}");
+        opened(mail.as_bytes()).section(Label::Main)
+    };
+    let umlauts = "Gr\u{fc}\u{df}e\nfrom an old program";
+    let expected =
+        format!("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{umlauts}");
+    assert_eq!(bare(umlauts), expected);
+    assert_eq!(bare("ASCII"), "\r\nASCII", "a part without fields is text/plain in US-ASCII (RFC 2046 section 5.1)");
+}
+
+#[test]
 fn text_hidden_in_parts_that_hold_only_armor_is_shown_and_counts_against_a_signature() {
     let armored = [b"click here: evil.example\n".as_slice(), &to_gateway().armored(REPORT)].concat();
     let opened_mail = opened(&mail("bob@reporters.example", "...", &pgp_mime(&armored)));

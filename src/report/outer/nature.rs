@@ -93,6 +93,18 @@ pub(super) fn is_list(header: &Entity<'_>) -> bool {
     fields.iter().any(|name| header.field(name).is_some()) || has_precedence(header, &["bulk", "list", "junk"])
 }
 
+/// Whether the list that it came through is one of these addresses (List-Post of RFC 2369, List-Id of RFC 2919, which list
+/// managers make of the address).
+pub(super) fn is_list_at(header: &Entity<'_>, is_address: impl Fn(&str) -> bool) -> bool {
+    let between = |text: &str| Some(text.split_once('<')?.1.split_once('>')?.0.trim().to_owned());
+    let posted_to = header.all("List-Post").filter_map(|field| between(&field.text())).any(|post| {
+        let scheme = post.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+        scheme.and(post.get(7..)).and_then(|address| address.split('?').next()).is_some_and(&is_address)
+    });
+    let named = header.all("List-Id").filter_map(|field| between(&field.text()));
+    posted_to || named.into_iter().any(|id| id.split_once('.').is_some_and(|(l, d)| is_address(&format!("{l}@{d}"))))
+}
+
 /// Whether the sender asks not to be answered automatically (X-Auto-Response-Suppress of Exchange). People's mail has it
 /// too, so it says nothing of the kind of mail.
 pub(super) fn wants_no_answer(header: &Entity<'_>) -> bool {

@@ -65,6 +65,22 @@ fn mail_of_machines_and_lists_in_clear_is_recorded_and_never_answered() {
 }
 
 #[test]
+fn what_comes_through_the_team_s_own_list_is_for_the_team_and_so_is_what_a_member_signed() {
+    let world = World::new(&[]);
+    let post = format!("List-Post: <mailto:{TEAM}>\nList-Id: Reports <reports.example.org>");
+    let id = format!("List-Id: The team <{}>", TEAM.replace('@', "."));
+    for list in [post, id] {
+        let decision = world.decide(&format!("{EVE}\n{list}"), &opened_in_clear("a report"), &Known::default());
+        assert_eq!((decision.class, decision.case), (Class::Report, CaseChoice::New), "{list}");
+        assert_eq!(decision.acknowledge.word(), "none", "RFC 3834: lists are not answered");
+    }
+    let signature = SignatureVerdict { inside: false, ..world.signed_by_alice() };
+    let signed = Opened { signatures: vec![signature], ..opened_in_clear("text") };
+    let decision = world.decide(&format!("{ALICE}\nList-Id: <l.example.org>"), &signed, &Known::default());
+    assert_eq!(decision.class, Class::Member);
+}
+
+#[test]
 fn an_encrypted_report_through_a_list_or_from_a_scanner_is_delivered_but_not_answered() {
     let world = World::new(&[]);
     for line in ["List-Id: <l.example.org>", "Precedence: bulk", "Auto-Submitted: auto-generated", "Return-Path: <>"] {
