@@ -3,7 +3,6 @@ use crate::report::keys_fixture_tests::*;
 use crate::report::opened::Label;
 use crate::report::outer::Outer;
 use crate::report::policy::{Known, decide};
-use std::time::Duration;
 
 /// Opens a mail in clear under `rules`, and makes its copies' parts under `later`.
 fn reopened(rules: &Rules, later: &Rules) -> (Option<Refusal>, Vec<Label>) {
