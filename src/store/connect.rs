@@ -64,8 +64,13 @@ async fn sqlite(path: &Path, mode: Mode) -> Result<Pools> {
     let place = path.display().to_string();
     if mode == Mode::Migrate {
         make_file(path)?;
-    } else if !path.exists() {
-        return Err(StoreError::Missing(place));
+    } else {
+        // A folder that this user may not look into is not a store that has yet to be made.
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::Missing(place)),
+            Err(error) => return Err(StoreError::File { path: path.to_owned(), why: error.kind().to_string() }),
+        }
     }
     let (access, setup) = match mode {
         Mode::ReadOnly => ("ro", SQLITE_ONLOOKER),

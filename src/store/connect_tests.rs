@@ -42,3 +42,12 @@ fn an_error_of_the_database_keeps_its_kind_and_loses_its_text() {
     let secret = sqlx::Error::Protocol("unexpected: heap overflow".into());
     assert!(!format!("{:?}", StoreError::from(secret)).contains("heap"));
 }
+
+#[tokio::test]
+async fn a_store_that_cannot_be_looked_at_is_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |path: &str| connect(&Database::Sqlite(folder.path().join(path)), Mode::ReadOnly).await.err();
+    assert!(matches!(open("no/embargod.db").await, Some(StoreError::Missing(_))));
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    assert!(matches!(open("file/embargod.db").await, Some(StoreError::File { .. })));
+}
