@@ -199,7 +199,7 @@ impl World {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(5));
         };
         let wall = begun.elapsed();
         let log = || fs::read_to_string(self.root.join("log")).unwrap_or_default();

@@ -1,7 +1,10 @@
-//! What the process gives up before it reads its first secret.
+//! What the process gives up: core dumps before it reads its first secret, and the memory of mails that it is done with.
 //!
 //! Security: a core dump or a debugger would write out what the type system keeps in memory. Where the system refuses, the
 //! program goes on: it is a second line of defence.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
@@ -9,4 +12,23 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 pub fn protect_process() {
     let _refused = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _refused = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// What glibc's allocator is told (`mallopt(3)`): blocks from 1 MiB on are given back to the system when they are freed.
+const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "1048576"), ("MALLOC_TRIM_THRESHOLD_", "4194304")];
+
+/// Starts the program once more with an allocator that gives large blocks back, unless the environment says how it is to be. By
+/// itself glibc keeps up to 64 MiB for each thread that has handled a large mail. It reads its settings only when a program
+/// starts. Where that fails, the program goes on as it is.
+pub fn give_memory_back() {
+    if !cfg!(target_env = "gnu") || ALLOCATOR.iter().any(|(name, _)| std::env::var_os(name).is_some()) {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut again = Command::new(program);
+    let mut arguments = std::env::args_os();
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    let _failed = again.args(arguments).envs(ALLOCATOR).exec();
 }

@@ -14,6 +14,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<u8> {
+    crate::hardening::give_memory_back();
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let running = daemon::start(&context.config, &context.secrets).await?;
