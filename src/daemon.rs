@@ -8,27 +8,27 @@ mod role;
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
 use crate::ports::Inbox;
+use crate::steps::leases::{self, AMBIGUOUS};
+use crate::steps::said::is_news;
+use crate::steps::sort::InHand;
 use crate::steps::{self, StepError};
 use crate::store::lock::DaemonLock;
 use crate::store::{Fence, Mode, Store};
 use anyhow::Context;
 use role::Role;
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long the current mail may take to finish after SIGTERM.
-const GRACE: Duration = Duration::from_secs(9);
+const GRACE: Duration = Duration::from_secs(6);
+/// How long the store may take after that to take back what was left.
+const TIDYING: Duration = Duration::from_secs(2);
 /// How often the loops look by themselves, for what comes due with time.
 const TICK: Duration = Duration::from_secs(2);
-
-/// How long a mail that was being handed over when a process ended waits before it is handed over again: by then its first
-/// copy, if it arrived, is known.
-const AMBIGUOUS: Duration = Duration::from_secs(60);
 
 /// A gateway whose store is locked and ready.
 pub struct Running {
@@ -92,22 +92,30 @@ impl Running {
                 Err(error) => trouble = Some(error),
             }
         }
+        let worked = leases::keep(gateway, self.work_off_all(&role, progress)).await;
+        if worked.is_err() {
+            // Nobody need wait for the end of the leases.
+            let _told_by_the_error = leases::give_back(gateway).await;
+        }
+        role::release(gateway, fence).await;
+        worked?;
+        trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
+    }
+
+    async fn work_off_all(&self, role: &Role, progress: &dyn Fn(&str, usize)) -> Result<(), StepError> {
+        let gateway = &self.gateway;
         loop {
             let opened = if role.is_held() { steps::sort::sort(gateway).await? } else { 0 };
-            let drafted = steps::draft::open_drafts(gateway).await?;
-            let delivered = steps::deliver::deliver(gateway).await?;
-            let answered = steps::acknowledge::acknowledge(gateway).await?;
+            let (drafted, delivered, answered) = each_outbox(gateway).await?;
             for (what, count) in
                 [("opened", opened), ("drafts", drafted), ("copies", delivered), ("acknowledgements", answered)]
             {
                 progress(what, count);
             }
             if opened + drafted + delivered + answered == 0 {
-                break;
+                return Ok(());
             }
         }
-        role::release(gateway, fence).await;
-        trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
     }
 
     /// Works until SIGTERM or Ctrl-C.
@@ -124,13 +132,19 @@ impl Running {
         let end = CancellationToken::new();
         let role = Arc::new(Role::default());
         let fence = role::take(&first, &role, None).await?;
-        let mut loops = spawn_loops(&receiver, &end, &role, fence);
+        let in_hand = Arc::new(InHand::default());
+        let mut loops = spawn_loops(&receiver, &end, &role, &in_hand, fence);
         // After a reload nothing of the old configuration stays in memory.
         drop(first);
         tracing::info!(config = %file.display(), "embargod is running");
         loop {
             tokio::select! {
-                _ = hangup.recv() => reload(&sender, &file, &secrets).await,
+                // A store that does not answer must not keep the end waiting.
+                _ = hangup.recv() => tokio::select! {
+                    () = reload(&sender, &file, &secrets) => {}
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                },
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 ended = loops.join_next() => {
@@ -146,11 +160,20 @@ impl Running {
         let all_ended = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, all_ended).await.is_err() {
             tracing::warn!("the current work took too long and was left; it is taken up at the next start");
+            loops.shutdown().await;
         }
         let gateway = sender.borrow().clone();
-        let now = gateway.store.now().await?;
-        gateway.store.free_leases(Some(&gateway.owner), now, AMBIGUOUS).await?;
-        gateway.store.close().await;
+        let tidying = async {
+            in_hand.put_back(&gateway).await?;
+            leases::give_back(&gateway).await?;
+            gateway.store.close().await;
+            Ok::<_, StepError>(())
+        };
+        match tokio::time::timeout(TIDYING, tidying).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the store could not be told of the end; the next start finds out"),
+            Err(_) => tracing::warn!("the store does not answer and could not be told of the end; the next start finds out"),
+        }
         tracing::info!("ended");
         Ok(())
     }
@@ -184,13 +207,14 @@ fn spawn_loops(
     gateway: &watch::Receiver<Arc<Gateway>>,
     end: &CancellationToken,
     role: &Arc<Role>,
+    in_hand: &Arc<InHand>,
     fence: Option<Fence>,
 ) -> JoinSet<()> {
     let bells = Arc::new(Bells::default());
     let mut loops = JoinSet::new();
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
     loops.spawn(intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
-    loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
+    loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
     loops.spawn(outbox_loop(gateway.clone(), end.clone(), bells));
     loops
 }
@@ -228,14 +252,20 @@ async fn any_wait(inboxes: &[Arc<dyn Inbox>]) {
     }
 }
 
-async fn sort_loop(gateway: watch::Receiver<Arc<Gateway>>, role: Arc<Role>, end: CancellationToken, bells: Arc<Bells>) {
+async fn sort_loop(
+    gateway: watch::Receiver<Arc<Gateway>>,
+    role: Arc<Role>,
+    end: CancellationToken,
+    bells: Arc<Bells>,
+    in_hand: Arc<InHand>,
+) {
     while !end.is_cancelled() {
         let current = gateway.borrow().clone();
         if !role.is_held() {
             pause(&end, &bells.sort).await;
             continue;
         }
-        match steps::sort::sort_until(&current, &end).await {
+        match steps::sort::sort_until(&current, &end, &in_hand).await {
             Ok(0) => {}
             Ok(_) => bells.outbox.notify_one(),
             Err(error) => complain("mails could not be opened; they are tried again", &error),
@@ -246,7 +276,7 @@ async fn sort_loop(gateway: watch::Receiver<Arc<Gateway>>, role: Arc<Role>, end:
 
 async fn outbox_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
     let mut released = tokio::time::Instant::now();
-    let mut first = true;
+    let (mut first, mut broken) = (true, false);
     while !end.is_cancelled() {
         let reloaded = gateway.has_changed().unwrap_or(false);
         let current = gateway.borrow_and_update().clone();
@@ -256,7 +286,14 @@ async fn outbox_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: Cancellati
                 complain("held copies could not be looked at", &error);
             }
         }
-        if let Err(error) = work_off(&current, &bells).await {
+        // What a turn that broke off had claimed would else wait for the end of its lease.
+        let ready = if broken { leases::give_back(&current).await } else { Ok(()) };
+        let worked = match ready {
+            Ok(()) => leases::keep(&current, work_off(&current, &bells)).await,
+            Err(error) => Err(error),
+        };
+        broken = worked.is_err();
+        if let Err(error) = worked {
             complain("the outbox could not be worked off; it is tried again", &error);
         }
         tokio::select! {
@@ -267,14 +304,20 @@ async fn outbox_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: Cancellati
 }
 
 async fn work_off(gateway: &Gateway, bells: &Bells) -> Result<(), StepError> {
-    let drafted = steps::draft::open_drafts(gateway).await?;
-    let delivered = steps::deliver::deliver(gateway).await?;
-    steps::acknowledge::acknowledge(gateway).await?;
-    if drafted + delivered > 0 {
+    let (drafted, delivered, answered) = each_outbox(gateway).await?;
+    if drafted + delivered + answered > 0 {
         // They may have left a word for the admins.
         bells.sort.notify_one();
     }
     Ok(())
+}
+
+/// Drafts, copies and acknowledgements, each tried whatever becomes of the others; how many of each met a fate.
+async fn each_outbox(gateway: &Gateway) -> Result<(usize, usize, usize), StepError> {
+    let drafted = steps::draft::open_drafts(gateway).await;
+    let delivered = steps::deliver::deliver(gateway).await;
+    let answered = steps::acknowledge::acknowledge(gateway).await;
+    Ok((drafted?, delivered?, answered?))
 }
 
 async fn pause(end: &CancellationToken, bell: &Notify) {
@@ -287,12 +330,7 @@ async fn pause(end: &CancellationToken, bell: &Notify) {
 
 /// Logs a failure that is met at every turn of a loop: at once, and then once a minute while it stays the same.
 fn complain(what: &'static str, error: &StepError) {
-    static SAID: Mutex<BTreeMap<&'static str, (String, Instant)>> = Mutex::new(BTreeMap::new());
-    let text = error.to_string();
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    let new = said.get(what).is_none_or(|(last, at)| *last != text || at.elapsed() > Duration::from_secs(60));
-    if new {
+    if is_news(what, &error.to_string()) {
         tracing::error!(%error, "{what}");
-        said.insert(what, (text, Instant::now()));
     }
 }

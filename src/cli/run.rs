@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<u8> {
     crate::hardening::give_memory_back();
     let runtime = super::runtime()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let running = daemon::start(&context.config, &context.secrets).await?;
         if !arguments.once {
             running.serve(context.secrets.clone()).await?;
@@ -26,7 +26,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments, out: &mut dyn Write)
         running.once(&|what, count| progress.add(what, count)).await?;
         progress.finish();
         what_is_left(&running, out).await
-    })
+    });
+    // A large mail that is still being opened on a worker thread is left; the store knows of it.
+    runtime.shutdown_background();
+    result
 }
 
 /// Names what is left and when it is tried again.
@@ -54,7 +57,7 @@ async fn what_is_left(running: &daemon::Running, out: &mut dyn Write) -> anyhow:
         writeln!(out, "left: mails that could not be opened yet, tried again at the next run: {unopened}")?;
     }
     if refused > 0 {
-        writeln!(out, "left: mails that could not be taken in and stay where they are (see the log above): {refused}")?;
+        writeln!(out, "left: mails that could not be taken in, or not off the mailbox (see the log above): {refused}")?;
     }
     Ok(if waiting.is_empty() && unopened == 0 && refused == 0 { exit::DONE } else { exit::WORK_LEFT })
 }

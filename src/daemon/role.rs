@@ -86,9 +86,11 @@ pub(super) async fn hold(
         match take(&current, &role, fence).await {
             Ok(taken) => fence = taken,
             Err(error) => {
-                // Without an answer of the store nobody knows who has the role; what is begun is fenced.
+                // Without an answer of the store nobody knows who has the role; what is begun is fenced. It is taken anew
+                // once the store answers again.
                 if current.is_shared() {
                     role.0.store(false, Ordering::Release);
+                    fence = None;
                 }
                 complain("the mailbox role could not be asked for", &error);
             }

@@ -29,7 +29,12 @@ pub async fn acknowledge(gateway: &Gateway) -> Result<usize, StepError> {
         done += claims.len();
         let mut sent = futures::stream::iter(claims)
             .map(|claim| async move {
-                let fate = claim.met(send_one(gateway, &claim, now).await?);
+                let outcome = match send_one(gateway, &claim, now).await {
+                    Err(error) if error.is_unreadable() => deliver::unreadable(gateway, &claim, &error).await?,
+                    Err(StepError::Worker) => cannot_be_made(&claim, now, &StepError::Worker),
+                    outcome => outcome?,
+                };
+                let fate = claim.met(outcome);
                 if gateway.courier.idempotent() {
                     return Ok(Some(fate));
                 }
@@ -81,9 +86,11 @@ async fn send_one(gateway: &Gateway, claim: &Claim, now: Timestamp) -> Result<Ou
             Ok(deliver::send(gateway, claim, &mail, now).await)
         }
         Ok(None) => Ok(Outcome::Dropped { why: "no-sender".into() }),
-        Err(error) => {
-            tracing::error!(row = %claim.row.id, %error, "acknowledgement could not be made; it is tried again");
-            Ok(Outcome::Retry { due: super::next_try(now, i64::from(claim.row.attempts)), why: "cannot-seal".into() })
-        }
+        Err(error) => Ok(cannot_be_made(claim, now, &error.into())),
     }
+}
+
+fn cannot_be_made(claim: &Claim, now: Timestamp, error: &StepError) -> Outcome {
+    tracing::error!(row = %claim.row.id, %error, "acknowledgement could not be made; it is tried again");
+    Outcome::Retry { due: super::next_try(now, i64::from(claim.row.attempts)), why: "cannot-seal".into() }
 }

@@ -5,6 +5,7 @@
 //! the renewed certificate. A member who cannot be encrypted to gets nothing. Logs name members by certificate fingerprint and
 //! mails by id.
 
+use super::said::is_news;
 use super::{LEASE, StepError, next_try, notice, on_worker, settle};
 use crate::gateway::Gateway;
 use crate::ports::PortError;
@@ -83,9 +84,13 @@ async fn deliver_mail(
         Err(StepError::MailGone(_)) => {
             fates.extend(batch.iter().map(|(claim, _)| claim.met(Outcome::Dropped { why: "erased".into() })));
         }
-        Err(StepError::Seal(error)) => {
-            tracing::error!(%error, "copies cannot be made; they are tried again");
+        Err(error @ (StepError::Seal(_) | StepError::Worker)) => {
+            tracing::error!(mail = %first.row.mail, %error, "copies cannot be made; they are tried again");
             fates.extend(batch.iter().map(|(claim, _)| retry(claim, now, "cannot-sign")));
+        }
+        Err(error) if error.is_unreadable() => {
+            let unreadable = unreadable(gateway, first, &error).await?;
+            fates.extend(batch.iter().map(|(claim, _)| claim.met(unreadable.clone())));
         }
         Err(error) => return Err(error),
     }
@@ -249,8 +254,8 @@ async fn one_copy(
 ) -> Result<Option<Fate>, StepError> {
     let delivery_id = delivery_id(gateway, &claim);
     let for_member = Arc::clone(&member);
-    let sealed = on_worker(move || signed.seal_for(&for_member, &delivery_id, now)).await?;
-    let outcome = match sealed {
+    let sealed = on_worker(move || signed.seal_for(&for_member, &delivery_id, now)).await;
+    let outcome = match sealed.and_then(|sealed| Ok(sealed?)) {
         Ok(mail) => {
             if !gateway.courier.idempotent()
                 && !gateway.store.mark_sending(&gateway.owner, std::slice::from_ref(&claim), now).await?.is_empty()
@@ -259,7 +264,7 @@ async fn one_copy(
             }
             send(gateway, &claim, &mail, now).await
         }
-        Err(SealError::Unusable(why)) => {
+        Err(StepError::Seal(SealError::Unusable(why))) => {
             notice::copy_held(gateway, &member, why, now).await?;
             Outcome::Held { why: why.code().into() }
         }
@@ -287,7 +292,11 @@ pub(super) async fn send(gateway: &Gateway, claim: &Claim, mail: &OutgoingMail, 
             Outcome::Sent
         }
         Err(PortError::Temporary(why)) => {
-            tracing::warn!(%row, why, %due, "not sent; it is tried again");
+            if is_news("not sent", &why) {
+                tracing::warn!(%row, why, %due, "not sent; this and whatever meets the same is tried again");
+            } else {
+                tracing::debug!(%row, why, %due, "not sent; it is tried again");
+            }
             Outcome::Retry { due, why: "courier-unavailable".into() }
         }
         Err(PortError::Ambiguous(why)) => {
@@ -296,13 +305,24 @@ pub(super) async fn send(gateway: &Gateway, claim: &Claim, mail: &OutgoingMail, 
             Outcome::Ambiguous { due, why: "unknown-outcome".into() }
         }
         Err(PortError::Permanent(why)) => {
-            tracing::error!(%row, why, "refused for good; not tried again by itself (see `embargod queue`)");
-            if let Err(error) = notice::delivery_failed(gateway, claim).await {
+            if is_news("refused", &why) {
+                tracing::error!(%row, why, "refused for good, as is whatever meets the same; not tried again by itself (see `embargod queue`)");
+            } else {
+                tracing::debug!(%row, why, "refused for good");
+            }
+            if let Err(error) = notice::delivery_failed(gateway, claim, now).await {
                 tracing::error!(%error, "the admins could not be told");
             }
             Outcome::Failed { why: "refused".into() }
         }
     }
+}
+
+/// The fate of a row whose mail or case is stored, and cannot be read.
+pub(super) async fn unreadable(gateway: &Gateway, claim: &Claim, error: &StepError) -> Result<Outcome, StepError> {
+    tracing::error!(mail = %claim.row.mail, kind = %claim.row.kind, %error, "nothing can be sent for this mail; the members are told");
+    notice::unreadable(gateway, claim).await?;
+    Ok(Outcome::Failed { why: "unreadable".into() })
 }
 
 /// The name of one delivery: the same for every try of this row's mail to this recipient.

@@ -3,7 +3,7 @@
 //! Security: the body was redacted before it was frozen; here it is only unsealed and handed to the desk. Beyond the
 //! configured number of drafts in an hour or a day, rows are held until an admin lets them go.
 
-use super::{LEASE, StepError, earlier, next_try, notice};
+use super::{LEASE, StepError, deliver, earlier, next_try, notice};
 use crate::gateway::Gateway;
 use crate::ports::{AdvisoryDesk, PortError};
 use crate::report::{AdvisoryDraft, AtRest, CaseId, Purpose};
@@ -89,7 +89,13 @@ async fn open_one(gateway: &Gateway, claim: Claim) -> Result<(), StepError> {
     let Some(body) = gateway.store.draft(&case).await?.and_then(|draft| draft.body) else {
         return settle(gateway, &claim, Outcome::Dropped { why: "erased".into() }).await;
     };
-    let body = gateway.vault.unseal(Purpose::DraftBody, &case.to_string(), body)?;
+    let body = match gateway.vault.unseal(Purpose::DraftBody, &case.to_string(), body).map_err(StepError::from) {
+        Err(error) if error.is_unreadable() => {
+            let outcome = deliver::unreadable(gateway, &claim, &error).await?;
+            return meet(gateway, &claim, &case, outcome, DraftState::Failed, None).await;
+        }
+        body => body?,
+    };
     let Ok(draft) = AdvisoryDraft::from_plaintext(&body) else {
         return settle(gateway, &claim, Outcome::Failed { why: "unreadable-draft".into() }).await;
     };

@@ -10,9 +10,11 @@ pub mod draft;
 pub mod handoff;
 pub mod held;
 pub mod inspect;
+pub(crate) mod leases;
 mod judge;
 pub mod notice;
 pub mod receive;
+pub(crate) mod said;
 pub mod sort;
 
 use crate::gateway::Gateway;
@@ -38,6 +40,13 @@ pub enum StepError {
     Worker,
     #[error("stored mail {0} has gone")]
     MailGone(String),
+}
+
+impl StepError {
+    /// What is stored cannot be read: the same will come of it every time, for this mail alone.
+    fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Vault(VaultError::DoesNotOpen | VaultError::UnknownForm) | Self::Facts(_))
+    }
 }
 
 /// Runs CPU work off the async threads.
@@ -71,8 +80,9 @@ pub(crate) fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
 }
 
-/// How long a claim holds before another gateway may take the rows over.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// How long a claim holds before another gateway may take the rows over. It is renewed while its holder works ([`leases`]), so
+/// this is how long the work of a dead one waits.
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// How long copies wait for their draft, so that they can name it.
 pub(crate) const WAIT_FOR_DRAFT: Duration = Duration::from_secs(5);

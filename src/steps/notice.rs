@@ -33,8 +33,9 @@ pub(crate) async fn copy_held(
     post(gateway, &["copy-held", &member.id(), why.code(), &day], notice).await
 }
 
-/// A copy was refused for good.
-pub(crate) async fn delivery_failed(gateway: &Gateway, claim: &Claim) -> Result<(), StepError> {
+/// A mail was refused for good: told once a day for each member, and once a day for all reporters together, since their
+/// addresses may be made up.
+pub(crate) async fn delivery_failed(gateway: &Gateway, claim: &Claim, now: Timestamp) -> Result<(), StepError> {
     if claim.row.kind == crate::store::RowKind::Notice {
         // A notice about a notice that failed would fail as well, for ever.
         return Ok(());
@@ -47,9 +48,11 @@ pub(crate) async fn delivery_failed(gateway: &Gateway, claim: &Claim) -> Result<
     let lines = vec![
         format!("A mail ({}) for {whom} was refused for good and is not tried again by itself.", row.kind),
         format!("Mend the cause, then: embargod queue retry {}", row.id),
+        "You are told once a day. `embargod queue list` names all such mails.".into(),
     ];
+    let about = member.map_or_else(String::new, |member| member.id());
     let notice = Notice::new(Audience::Admins, row.case.clone(), "A mail could not be delivered", lines);
-    post(gateway, &["delivery-failed", row.id.as_str(), &row.attempts.to_string()], notice).await
+    post(gateway, &["delivery-failed", &about, &day(now)], notice).await
 }
 
 /// A draft was refused for good.
@@ -142,6 +145,21 @@ pub(crate) async fn quarantined(
     ];
     let notice = Notice::new(Audience::Members, None, "A mail was set aside", lines).warning(Warning::Quarantined);
     post(gateway, &["quarantined", mail.as_str()], notice).await
+}
+
+/// What is stored of a mail cannot be read any more: the disk, or somebody who can write to the database, has changed it.
+pub(crate) async fn unreadable(gateway: &Gateway, claim: &Claim) -> Result<(), StepError> {
+    if claim.row.kind == crate::store::RowKind::Notice {
+        return Ok(());
+    }
+    let row = &claim.row;
+    let lines = vec![
+        "What is stored of a mail cannot be read: it was changed in the database. What was to be sent for it waits.".into(),
+        "Restore it from a backup, then: embargod queue list, embargod queue retry ROW. Or ask the reporter to send it again.".into(),
+        format!("Mail: {}", row.mail),
+    ];
+    let notice = Notice::new(Audience::Members, row.case.clone(), "A stored mail cannot be read", lines);
+    post(gateway, &["unreadable", row.mail.as_str()], notice).await
 }
 
 fn day(now: Timestamp) -> String {

@@ -4,14 +4,15 @@
 //! found and its content are both known by keyed digests.
 
 use super::StepError;
+use super::said::is_news;
 use crate::gateway::Gateway;
-use crate::ports::{Fetched, Found, Inbox};
+use crate::ports::{Fetched, Found, Inbox, PortError};
 use crate::report::{Lookup, MailId, Purpose, content_digest};
 use crate::store::{NewMail, Origin, Taken};
 use futures::StreamExt;
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Mails stored in one transaction.
 const BATCH: usize = 32;
@@ -20,6 +21,8 @@ const BATCH_SIZE: u64 = 8 * 1024 * 1024;
 
 /// Mails of a batch fetched side by side.
 const SIDE_BY_SIDE: usize = 4;
+/// How long a mail is left alone that may be taken later.
+const LATER: Duration = Duration::from_secs(60);
 
 /// What one round brought.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -32,27 +35,37 @@ pub struct Round {
     pub left: usize,
 }
 
-/// Mails that this process cannot take now; remembered so that each is reported once, and does not keep the others waiting.
+/// Mails that this process cannot take now, or cannot take off the mailbox; remembered so that each is reported once, and does
+/// not keep the others waiting.
 #[derive(Default)]
-pub struct Refused(Mutex<HashSet<String>>);
+pub struct Refused(Mutex<HashMap<String, Option<Instant>>>);
 
 impl Refused {
-    fn is_new(&self, source: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned())
+    fn mails(&self) -> MutexGuard<'_, HashMap<String, Option<Instant>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn holds(&self, source: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(source)
+    /// Leaves a mail alone: for good, or until then. Whether that is new.
+    fn leave(&self, source: &str, until: Option<Instant>) -> bool {
+        self.mails().insert(source.to_owned(), until).is_none()
     }
 
-    /// Forgets them, so that they are tried again: after a reload, when a key may have come back.
+    fn holds(&self, source: &str, now: Instant) -> bool {
+        self.mails().get(source).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    fn forget(&self, source: &str) {
+        self.mails().remove(source);
+    }
+
+    /// Forgets them all, so that they are tried again: after a reload, when a key may have come back.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.mails().clear();
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.mails().len()
     }
 
     /// Whether there are none.
@@ -68,7 +81,8 @@ impl Refused {
 pub async fn receive(gateway: &Gateway, inbox: &dyn Inbox) -> Result<Round, StepError> {
     let mut round = Round::default();
     let mut waiting = inbox.list(10_000).await?;
-    waiting.retain(|found| !gateway.refused.holds(&found.source));
+    let now = Instant::now();
+    waiting.retain(|found| !gateway.refused.holds(&found.source, now));
     let mut rest = waiting.as_slice();
     while !rest.is_empty() {
         let (batch, others) = rest.split_at(batch_length(rest));
@@ -141,11 +155,21 @@ async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round
     let mut finishing = futures::stream::iter(finished)
         .map(|(found, oversize)| async move {
             // Only the beginning of an oversize mail is here; the whole of it must stay somewhere.
-            if oversize { inbox.keep(&found).await } else { inbox.done(&found).await }
+            let done = if oversize { inbox.keep(&found).await } else { inbox.done(&found).await };
+            (found, done)
         })
         .buffer_unordered(BATCH);
-    while let Some(done) = finishing.next().await {
-        done?;
+    while let Some((found, done)) = finishing.next().await {
+        match done {
+            Ok(()) => gateway.refused.forget(&found.source),
+            // It must not keep those out that lie behind it.
+            Err(error) => {
+                let new = gateway.refused.leave(&found.source, Some(Instant::now() + LATER));
+                if new && is_news("taking off", "") {
+                    tracing::error!(%error, "this mail, and maybe others, stays in the mailbox; it is tried again each minute");
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -168,12 +192,13 @@ async fn fetch(gateway: &Gateway, inbox: &dyn Inbox, found: Found) -> Result<Cam
         Ok(Fetched::Whole(mail)) => (mail, Origin::Intake),
         Ok(Fetched::Head(head)) => (head, Origin::Oversize),
         Ok(Fetched::Gone) => return Ok(Came::Nothing),
-        Err(error) => {
-            if gateway.refused.is_new(&found.source) {
+        Err(error @ PortError::Permanent(_)) => {
+            if gateway.refused.leave(&found.source, None) {
                 tracing::error!(%error, size = found.size, "a mail cannot be taken in; it stays where it is");
             }
             return Ok(Came::Nothing);
         }
+        Err(error) => return Ok(leave_for_now(gateway, &found, &error)),
     };
     let id = MailId::from_random(gateway.vault.random()?);
     let received = gateway.store.now().await?;
@@ -181,8 +206,22 @@ async fn fetch(gateway: &Gateway, inbox: &dyn Inbox, found: Found) -> Result<Cam
     let (row, size) = (id.clone(), found.size);
     let sealed = super::on_worker(move || {
         let content = content_digest(&mail, &vault);
-        vault.seal_owned(Purpose::Mail, row.as_str(), mail).map(|sealed| (content, sealed))
+        Ok((content, vault.seal_owned(Purpose::Mail, row.as_str(), mail)?))
     });
-    let (content, sealed) = sealed.await??;
+    let (content, sealed) = match sealed.await.and_then(|sealed| sealed) {
+        Ok(sealed) => sealed,
+        Err(error) => return Ok(leave_for_now(gateway, &found, &error)),
+    };
     Ok(Came::Fresh(Fresh { found, mail: NewMail { id, source, content, received, size, sealed, origin } }))
 }
+
+fn leave_for_now(gateway: &Gateway, found: &Found, error: &dyn std::fmt::Display) -> Came {
+    if gateway.refused.leave(&found.source, Some(Instant::now() + LATER)) {
+        tracing::error!(%error, size = found.size, "a mail cannot be taken in; it stays where it is and is tried again each minute");
+    }
+    Came::Nothing
+}
+
+#[cfg(test)]
+#[path = "receive_tests.rs"]
+mod tests;

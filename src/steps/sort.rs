@@ -16,7 +16,7 @@ use crate::report::{
 };
 use crate::store::{MailState, MessageKind, Origin, RowKind, Settlement, StoredMail, Tx};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Mails taken up together.
@@ -31,59 +31,88 @@ const MAX_ATTEMPTS: u32 = 5;
 /// # Errors
 /// When the store cannot be used; the mails are tried again.
 pub async fn sort(gateway: &Gateway) -> Result<usize, StepError> {
-    sort_until(gateway, &CancellationToken::new()).await
+    sort_until(gateway, &CancellationToken::new(), &InHand::default()).await
+}
+
+/// The mails that were handed out for opening, until they are settled. What stays here is put back: after a fault of the store,
+/// which may not have taken them back at the time, and at the end of the process, so that no end of ours is charged to a mail.
+#[derive(Default)]
+pub struct InHand(Mutex<Vec<StoredMail>>);
+
+impl InHand {
+    fn mails(&self) -> MutexGuard<'_, Vec<StoredMail>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settled(&self, mail: &MailId) {
+        self.mails().retain(|held| held.id != *mail);
+    }
+
+    /// Gives back what is still in hand.
+    ///
+    /// # Errors
+    /// When the store does not answer; it stays in hand then.
+    pub async fn put_back(&self, gateway: &Gateway) -> Result<(), StepError> {
+        let held = self.mails().clone();
+        if !held.is_empty() {
+            gateway.store.put_back(&held).await?;
+            self.mails().clear();
+        }
+        Ok(())
+    }
 }
 
 /// The same, until `end` is asked for; the current mail is finished.
 ///
 /// # Errors
 /// As [`sort`].
-pub async fn sort_until(gateway: &Gateway, end: &CancellationToken) -> Result<usize, StepError> {
+pub async fn sort_until(gateway: &Gateway, end: &CancellationToken, in_hand: &InHand) -> Result<usize, StepError> {
     let mut done = 0;
+    in_hand.put_back(gateway).await?;
     // Copies are sealed before more is opened than can be handed on: nothing is opened twice for want of room.
     while !end.is_cancelled() && (done == 0 || !gateway.handoff.is_full()) {
         let mails = gateway.store.begin_opening(BATCH, BATCH_SIZE).await?;
         if mails.is_empty() {
             break;
         }
-        let mut waiting = mails.into_iter();
-        while let Some(mail) = waiting.next() {
-            let result = if end.is_cancelled() { Err((mail, None)) } else { sort_one(gateway, mail).await };
-            match result {
-                Ok(()) => done += 1,
-                Err((mail, error)) => {
-                    let rest: Vec<_> = std::iter::once(mail).chain(waiting).collect();
-                    gateway.store.put_back(&rest).await?;
-                    return error.map_or(Ok(done), Err);
-                }
+        in_hand.mails().extend(mails.iter().cloned());
+        for mail in mails {
+            if end.is_cancelled() {
+                break;
             }
+            if let Err(error) = sort_one(gateway, &mail).await {
+                in_hand.put_back(gateway).await?;
+                return Err(error);
+            }
+            in_hand.settled(&mail.id);
+            done += 1;
         }
     }
+    in_hand.put_back(gateway).await?;
     Ok(done)
 }
 
-/// One mail. On an error of the store it is handed back, to be put back.
-async fn sort_one(gateway: &Gateway, mail: StoredMail) -> Result<(), (StoredMail, Option<StepError>)> {
+/// One mail. An error is the store's.
+async fn sort_one(gateway: &Gateway, mail: &StoredMail) -> Result<(), StepError> {
     let result = if mail.origin == Origin::Gateway {
-        enqueue_notice(gateway, &mail).await
+        enqueue_notice(gateway, mail).await
     } else if mail.attempts > MAX_ATTEMPTS {
-        set_aside(gateway, &mail).await
+        tracing::error!(mail = %mail.id, size = mail.size, "mail set aside after several attempts");
+        return set_aside(gateway, mail).await;
     } else {
-        open_and_decide(gateway, &mail).await
+        open_and_decide(gateway, mail).await
     };
     match result {
-        Ok(()) => Ok(()),
-        Err(error @ (StepError::Vault(_) | StepError::MailGone(_))) => {
+        Err(error) if error.is_unreadable() || matches!(error, StepError::MailGone(_) | StepError::Worker) => {
             // It will never open: say so and keep it, but let the others pass.
-            tracing::error!(mail = %mail.id, %error, "a stored mail cannot be unsealed; it is set aside");
-            set_aside(gateway, &mail).await.map_err(|error| (mail, Some(error)))
+            tracing::error!(mail = %mail.id, size = mail.size, %error, "a stored mail cannot be opened; it is set aside");
+            set_aside(gateway, mail).await
         }
-        Err(error) => Err((mail, Some(error))),
+        result => result,
     }
 }
 
 async fn set_aside(gateway: &Gateway, mail: &StoredMail) -> Result<(), StepError> {
-    tracing::error!(mail = %mail.id, size = mail.size, "mail set aside after several attempts");
     notice::quarantined(gateway, &mail.id, mail.size, mail.received).await?;
     let mut tx = gateway.store.begin().await?;
     let class = Class::Unusable;

@@ -32,12 +32,13 @@ impl Store {
         }))
     }
 
-    /// How many drafts were opened since then, this moment included.
+    /// How many drafts were opened since then, this moment included. Those opened more than a week later were opened while the
+    /// clock was wrong and do not count.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn drafts_opened_since(&self, since: Timestamp) -> Result<u64> {
-        let many: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM drafts WHERE opened >= $1")
+        let many: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM drafts WHERE opened >= $1 AND opened < $1 + 604800000")
             .bind(since.as_millisecond())
             .fetch_one(self.reader())
             .await?;

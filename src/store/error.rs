@@ -69,7 +69,7 @@ impl From<sqlx::Error> for StoreError {
                     _ => postgres_error(code, error.constraint()),
                 }
             }
-            sqlx::Error::PoolTimedOut => Self::Busy("no connection became free".into()),
+            sqlx::Error::PoolTimedOut => Self::Unreachable("no connection came about within 15 s".into()),
             sqlx::Error::Io(error) => Self::Unreachable(error.kind().to_string()),
             sqlx::Error::Tls(_) => Self::Unreachable("no TLS connection".into()),
             sqlx::Error::Configuration(_) => Self::Unreachable("the URL cannot be read".into()),
@@ -92,7 +92,7 @@ fn sqlite_error(code: u32) -> StoreError {
     match code & 0xff {
         5 | 6 => StoreError::Busy(format!("SQLite code {code}")),
         8 => StoreError::ReadOnly,
-        10 => StoreError::Unreachable(format!("the disk failed, SQLite code {code}")),
+        10 => StoreError::Unreachable(format!("the disk is full or failed, SQLite code {code}")),
         13 => StoreError::Full,
         14 => StoreError::Unreachable(format!("the file cannot be opened, SQLite code {code}")),
         11 | 26 => StoreError::Database(format!("the file is damaged or no database, SQLite code {code}")),

@@ -18,10 +18,19 @@ use std::time::Duration;
 /// Rows written by one statement; each distinct number of them is a statement of its own, and the connection keeps those.
 const TOGETHER: usize = 20;
 
+/// Nothing waits as long as this (milliseconds): a time further ahead was written while the clock was wrong, and would
+/// otherwise keep its row back until that day.
+const CLOCK_WAS_WRONG: i64 = 3 * 3_600_000;
+/// How long after the end of its lease a row that was being handed over stays alone (milliseconds), so that its first copy, if
+/// it arrived, is known by then.
+const AFTER_SENDING: i64 = 40_000;
+
 /// Which rows may be claimed at `$1`, of the kinds from `$2` on.
 fn claimable(kinds: usize) -> String {
     format!(
-        "state IN ('pending', 'sending') AND due <= $1 AND (owner IS NULL OR lease_until <= $1) AND kind IN ({})",
+        "state IN ('pending', 'sending') AND (due <= $1 OR due > $1 + {CLOCK_WAS_WRONG}) \
+         AND (owner IS NULL OR lease_until <= $1 - CASE WHEN state = 'sending' THEN {AFTER_SENDING} ELSE 0 END \
+         OR lease_until > $1 + {CLOCK_WAS_WRONG}) AND kind IN ({})",
         placeholders(2, kinds)
     )
 }
@@ -35,8 +44,8 @@ macro_rules! held {
 
 impl Store {
     /// Claims all due rows of these kinds of up to `max_mails` mails, those that have been due longest first: the rows of a
-    /// mail come together, so that it is decrypted and signed once. They are this owner's until the lease ends, which should
-    /// not be before 60 s: so long a row whose end is unknown has to wait.
+    /// mail come together, so that it is decrypted and signed once. They are this owner's until the lease ends, unless
+    /// [`Store::renew_leases`] makes it longer. A row that was being handed over when its holder was lost waits a while more.
     ///
     /// # Errors
     /// When the database does not answer; then nothing is claimed.
@@ -135,6 +144,24 @@ impl Store {
         lease: Duration,
     ) -> Result<Vec<RowId>> {
         again_on_conflict!(self.try_hold(owner, claims, now, Some(lease)))
+    }
+
+    /// Makes the lease of everything that this owner holds longer. A row whose lease is over stays as it is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn renew_leases(&self, owner: &Owner, now: Timestamp, lease: Duration) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let renewed = sqlx::query(
+            "UPDATE outbox SET lease_until = $1 WHERE owner = $2 AND state IN ('pending', 'sending') AND lease_until > $3",
+        )
+        .bind(later(now, lease))
+        .bind(owner.as_str())
+        .bind(now.as_millisecond())
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await?;
+        Ok(renewed.rows_affected())
     }
 
     async fn try_hold(
@@ -304,13 +331,15 @@ impl Tx {
         Ok(lost)
     }
 
-    /// How many rows of a kind were made since then, that moment included, for one recipient or for all.
+    /// How many rows of a kind were made since then, that moment included, for one recipient or for all. Rows made more than a
+    /// week later were made while the clock was wrong and do not count.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn count_recent(&mut self, kind: RowKind, recipient: Option<&Digest>, since: Timestamp) -> Result<u64> {
         let many: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM outbox WHERE kind = $1 AND created >= $2 AND ($3 = '' OR recipient = $3)",
+            "SELECT COUNT(*) FROM outbox WHERE kind = $1 AND created >= $2 AND created < $2 + 604800000 \
+             AND ($3 = '' OR recipient = $3)",
         )
         .bind(kind.word())
         .bind(since.as_millisecond())

@@ -172,7 +172,7 @@ impl Tx {
         let changed = sqlx::query(
             "UPDATE outbox SET state = CASE WHEN state = 'sending' THEN state ELSE 'pending' END, why = 'by-hand', due = $1, \
              updated = $1 WHERE id = $2 AND state IN ('pending', 'sending', 'held', 'failed') \
-             AND (owner IS NULL OR lease_until <= $1)",
+             AND (owner IS NULL OR lease_until <= $1 OR lease_until > $1 + 10800000)",
         )
         .bind(now.as_millisecond())
         .bind(id.as_str())

@@ -22,12 +22,15 @@ impl Store {
         let mut tx = self.begin().await?;
         let fence: Option<i64> = sqlx::query_scalar(
             "INSERT INTO roles (name, owner, fence, until) VALUES ($1, $2, 1, $3) ON CONFLICT (name) DO UPDATE \
-             SET owner = $2, fence = roles.fence + 1, until = $3 WHERE roles.until <= $4 OR roles.owner = $2 RETURNING fence",
+             SET owner = $2, fence = roles.fence + 1, until = $3 WHERE roles.until <= $4 OR roles.until > $5 \
+             OR roles.owner = $2 RETURNING fence",
         )
         .bind(name)
         .bind(owner.as_str())
         .bind(later(now, ttl))
         .bind(now.as_millisecond())
+        // No role lasts so long: the clock was wrong when it was taken.
+        .bind(later(now, ttl.saturating_mul(100)))
         .fetch_optional(tx.connection())
         .await?;
         tx.commit().await?;

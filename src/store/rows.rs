@@ -29,6 +29,7 @@ pub enum Taken {
 }
 
 /// A mail handed out for opening; [`super::Store::content`] has what is in it.
+#[derive(Clone)]
 pub struct StoredMail {
     pub id: MailId,
     pub received: Timestamp,

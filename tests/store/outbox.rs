@@ -100,9 +100,12 @@ async fn after_a_crash_while_sending_the_row_comes_again_and_says_so() {
         let now = later(now, 1);
         let claims = store.claim(&first, RowKind::ALL, now, MINUTE, 1).await.unwrap();
         assert!(store.mark_sending(&first, &claims[..1], now).await.unwrap().is_empty());
-        // It crashed. On PostgreSQL others wait for the lease.
+        // It crashed. On PostgreSQL others wait for the lease, and a while more for what may have arrived.
         assert!(store.claim(&second, RowKind::ALL, later(now, 59), MINUTE, 1).await.unwrap().is_empty());
-        let taken = store.claim(&second, RowKind::ALL, later(now, 60), MINUTE, 1).await.unwrap();
+        let mut taken = store.claim(&second, RowKind::ALL, later(now, 60), MINUTE, 1).await.unwrap();
+        assert!(taken.iter().all(|claim| !claim.was_sending));
+        assert!(store.claim(&second, RowKind::ALL, later(now, 99), MINUTE, 1).await.unwrap().is_empty());
+        taken.extend(store.claim(&second, RowKind::ALL, later(now, 100), MINUTE, 1).await.unwrap());
         let flags = |claims: &[Claim]| {
             let mut flags: Vec<_> = claims.iter().map(|claim| (claim.row.id.clone(), claim.was_sending)).collect();
             flags.sort();
