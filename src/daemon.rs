@@ -171,8 +171,12 @@ impl Running {
         };
         match tokio::time::timeout(TIDYING, tidying).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the store could not be told of the end; the next start finds out"),
-            Err(_) => tracing::warn!("the store does not answer and could not be told of the end; the next start finds out"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store could not be told of the end; the next start finds out")
+            }
+            Err(_) => {
+                tracing::warn!("the store does not answer and could not be told of the end; the next start finds out")
+            }
         }
         tracing::info!("ended");
         Ok(())

@@ -145,8 +145,10 @@ async fn prepare(
     let id = first.row.mail.clone();
     let mail = outline.ok_or_else(|| StepError::MailGone(id.to_string()))?;
     let case = mail.case.clone();
-    let contact = contact(gateway, case.as_ref()).await?;
-    let advisory = advisory(gateway, case.as_ref()).await?;
+    // A notice names neither, and must go out even where they cannot be read: it may say just that.
+    let about = case.as_ref().filter(|_| first.row.kind == RowKind::Copy);
+    let contact = contact(gateway, about).await?;
+    let advisory = advisory(gateway, about).await?;
     let (message_id, thread) = thread(gateway, case.as_ref(), &id, first).await?;
     let sections = gateway.handoff.take(&id);
     // What was opened a moment ago need not be read and opened again.

@@ -38,10 +38,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn drafts_opened_since(&self, since: Timestamp) -> Result<u64> {
-        let many: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM drafts WHERE opened >= $1 AND opened < $1 + 604800000")
-            .bind(since.as_millisecond())
-            .fetch_one(self.reader())
-            .await?;
+        let many: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM drafts WHERE opened >= $1 AND opened < $1 + 604800000")
+                .bind(since.as_millisecond())
+                .fetch_one(self.reader())
+                .await?;
         Ok(many.unsigned_abs())
     }
 

@@ -13,6 +13,7 @@ mod canaries;
 mod configuration;
 mod conversation;
 mod daemon;
+mod faults;
 mod held;
 mod hostile;
 mod inspect;

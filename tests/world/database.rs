@@ -1,6 +1,8 @@
 //! The database of a world.
 
 use crate::postgres::Postgres;
+use sqlx::{AnyConnection, Connection, Executor};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Which one.
@@ -35,6 +37,40 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Runs statements on it, with a connection of its own.
+    pub(crate) fn execute(&self, etc: &Path, statements: &str) {
+        self.with_connection(etc, |runtime, connection| {
+            runtime.block_on(connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(statements)))).unwrap();
+        });
+    }
+
+    /// Does something while a transaction with this statement is open.
+    pub(crate) fn hold<T>(&self, etc: &Path, statement: &str, then: impl FnOnce() -> T) -> T {
+        self.with_connection(etc, |runtime, connection| {
+            let begin = format!("BEGIN; {statement}");
+            runtime.block_on(connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(begin)))).unwrap();
+            then()
+        })
+    }
+
+    fn with_connection<T>(
+        &self,
+        etc: &Path,
+        work: impl FnOnce(&tokio::runtime::Runtime, &mut AnyConnection) -> T,
+    ) -> T {
+        sqlx::any::install_default_drivers();
+        // The gateway's own path is relative to its configuration.
+        let url = match self.url.strip_prefix("sqlite://") {
+            Some(path) => format!("sqlite://{}", etc.join(path).display()),
+            None => self.url.clone(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut connection = runtime.block_on(AnyConnection::connect(&url)).unwrap();
+        let result = work(&runtime, &mut connection);
+        runtime.block_on(connection.close()).unwrap();
+        result
+    }
+
     /// Everything in it as the server gives it out; nothing for SQLite, whose files are searched themselves.
     pub(crate) fn dump(&self) -> Vec<u8> {
         if self.url.starts_with("sqlite:") {

@@ -125,6 +125,16 @@ impl World {
         process::files_below(&self.layout.mailbox.join("new")).len()
     }
 
+    /// Changes the gateway's database behind its back.
+    pub fn sql(&self, statements: &str) {
+        self.database.execute(&self.layout.etc, statements);
+    }
+
+    /// Does something while a transaction of this statement is open on the gateway's database.
+    pub fn while_locked<T>(&self, statement: &str, then: impl FnOnce() -> T) -> T {
+        self.database.hold(&self.layout.etc, statement, then)
+    }
+
     /// Where a file of the configuration folder lies.
     pub fn etc(&self, name: &str) -> PathBuf {
         self.layout.etc.join(name)
