@@ -6,7 +6,7 @@
 use super::{Backend, Mode, Result, StoreError};
 use crate::config::Database;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Executor};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -80,7 +80,13 @@ async fn sqlite(path: &Path, mode: Mode) -> Result<Pools> {
     let (write, setup) = match mode {
         Mode::ReadOnly => (read.clone(), SQLITE_ONLOOKER),
         // One writer: SQLite has no more, and a second would only fail with "busy" instead of waiting in line.
-        Mode::Existing | Mode::Migrate => (pool(&sqlite_url(path, "rw"), SQLITE_WRITER, 1)?, SQLITE_WRITER),
+        Mode::Existing | Mode::Migrate => {
+            let options = pool_options(SQLITE_WRITER, 1)
+                // When the disk is full, SQLite undoes a transaction by itself. sqlx does not see that, takes the connection
+                // for one in a transaction from then on, and would refuse every other for ever.
+                .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+            (options.connect_lazy_with(connect_options(&sqlite_url(path, "rw"))?), SQLITE_WRITER)
+        }
     };
     Ok(Pools { backend: Backend::Sqlite, write, read, setup, place })
 }
@@ -95,16 +101,21 @@ async fn postgres(url: &str, mode: Mode) -> Result<Pools> {
 }
 
 fn pool(url: &str, setup: &'static str, size: u32) -> Result<AnyPool> {
-    let options = AnyConnectOptions::from_str(url)
-        .map_err(|_| StoreError::Unreachable("the URL cannot be read".into()))?
-        .disable_statement_logging();
-    Ok(AnyPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(Duration::from_secs(15))
-        .after_connect(move |connection: &mut AnyConnection, _| {
+    Ok(pool_options(setup, size).connect_lazy_with(connect_options(url)?))
+}
+
+fn connect_options(url: &str) -> Result<AnyConnectOptions> {
+    let options =
+        AnyConnectOptions::from_str(url).map_err(|_| StoreError::Unreachable("the URL cannot be read".into()))?;
+    Ok(options.disable_statement_logging())
+}
+
+fn pool_options(setup: &'static str, size: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(15)).after_connect(
+        move |connection: &mut AnyConnection, _| {
             Box::pin(async move { connection.execute(sqlx::raw_sql(setup)).await.map(drop) })
-        })
-        .connect_lazy_with(options))
+        },
+    )
 }
 
 /// sqlx reads a path from a URL: whatever could be taken for something else is percent-encoded.

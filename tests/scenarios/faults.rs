@@ -15,9 +15,9 @@ fn notices_of(world: &World, name: &str) -> Vec<Copy> {
     mails
 }
 
-/// Lets every write about a mail that is being opened fail, as a full disk would.
+/// Lets every write about a mail that is being opened fail, as a full disk would: SQLite then undoes the transaction by itself.
 const BREAK_OPENING: [&str; 2] = [
-    "CREATE TRIGGER broken BEFORE UPDATE ON mails WHEN OLD.in_flight = 1 BEGIN SELECT RAISE(ABORT, 'broken'); END",
+    "CREATE TRIGGER broken BEFORE UPDATE ON mails WHEN OLD.in_flight = 1 BEGIN SELECT RAISE(ROLLBACK, 'broken'); END",
     "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''broken''; END'; \
      CREATE TRIGGER broken BEFORE UPDATE ON mails FOR EACH ROW WHEN (OLD.in_flight = 1) EXECUTE FUNCTION broken()",
 ];
