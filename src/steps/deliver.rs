@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// Mails claimed together.
-const MAILS: usize = 16;
+const MAILS: usize = 8;
 /// Mails sealed and delivered side by side; one at a time when they are large, so that memory stays small.
 const SIDE_BY_SIDE: usize = 4;
 /// A mail of this many octets is large.
