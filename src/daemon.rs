@@ -50,7 +50,7 @@ pub async fn start(file: &Path, secrets: &Secrets) -> anyhow::Result<Running> {
     let shared = matches!(config.store.database, crate::config::Database::Postgres(_));
     let lock = if shared { None } else { Some(DaemonLock::acquire(&state)?) };
     let store = Store::open(&config.store.database, Mode::Migrate).await?;
-    let gateway = Gateway::assemble(config, keyring, store).await?;
+    let gateway = Gateway::assemble(config, keyring, store, secrets).await?;
     if !shared {
         // The lock says that nobody else works here: whatever is claimed was claimed by a process that is gone.
         let now = gateway.store.now().await?;

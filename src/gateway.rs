@@ -34,10 +34,10 @@ impl Gateway {
     ///
     /// # Errors
     /// When no configured key opens the store.
-    pub async fn assemble(config: Config, keyring: Keyring, store: Store) -> anyhow::Result<Self> {
+    pub async fn assemble(config: Config, keyring: Keyring, store: Store, secrets: &Secrets) -> anyhow::Result<Self> {
         let vault = open_vault(&store, &keyring).await?;
         let owner = Owner::from_random(vault.random()?);
-        Self::build(config, keyring, Arc::new(vault), store, owner)
+        Self::build(config, keyring, Arc::new(vault), store, owner, secrets)
     }
 
     /// The same gateway with a new configuration: store, vault and name stay, everything else is new. The store key is wrapped
@@ -51,10 +51,17 @@ impl Gateway {
         }
         let keyring = config::load_keyring(&config, secrets)?;
         rewrap(&self.store, &self.keyring, &keyring).await?;
-        Self::build(config, keyring, Arc::clone(&self.vault), self.store.clone(), self.owner.clone())
+        Self::build(config, keyring, Arc::clone(&self.vault), self.store.clone(), self.owner.clone(), secrets)
     }
 
-    fn build(config: Config, keyring: Keyring, vault: Arc<Vault>, store: Store, owner: Owner) -> anyhow::Result<Self> {
+    fn build(
+        config: Config,
+        keyring: Keyring,
+        vault: Arc<Vault>,
+        store: Store,
+        owner: Owner,
+        secrets: &Secrets,
+    ) -> anyhow::Result<Self> {
         let keyring = Arc::new(keyring);
         let rules = Arc::new(config.rules());
         let identity = Arc::new(config.identity());
@@ -63,14 +70,17 @@ impl Gateway {
             MailboxConfig::Maildir { path, done, poll } => {
                 inboxes.push(Arc::new(MaildirInbox::new(path.clone(), done.clone(), *poll)));
             }
+            MailboxConfig::Imap { .. } => bail!("IMAP is not built into this version"),
             MailboxConfig::None => {}
         }
         let courier: Arc<dyn Courier> = match &config.outgoing.kind {
             OutgoingKind::Maildir { path } => Arc::new(MaildirCourier::new(path.clone())),
+            OutgoingKind::Smtp { .. } => bail!("SMTP is not built into this version"),
             OutgoingKind::Sendmail { command } => Arc::new(SendmailCourier::new(command.clone())),
         };
         let desk: Option<Arc<dyn AdvisoryDesk>> = match &config.advisories.kind {
             AdvisoriesKind::Directory { path } => Some(Arc::new(Directory::new(path.clone()))),
+            AdvisoriesKind::Github(_) => bail!("GitHub is not built into this version"),
             AdvisoriesKind::None => None,
         };
         let (handoff, refused) = (Arc::new(Handoff::default()), Arc::new(Refused::default()));

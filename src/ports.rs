@@ -41,6 +41,31 @@ pub enum PortError {
     /// It cannot be told whether it happened: trying again may do it twice.
     #[error("{0}")]
     Ambiguous(String),
+    /// The server takes nothing of this size, but may take something smaller.
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+/// What a look at a service found, in words for an admin: `check --online` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    pub kind: Observed,
+    /// The key of the configuration that it is about, such as `mailbox.password`.
+    pub key: &'static str,
+    /// What was found. Never a secret, never a line that the server said with somebody's address in it.
+    pub what: String,
+    /// How to mend it; nothing for what is fine.
+    pub mend: Option<String>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    Fine,
+    /// The gateway works, but not as well as it could, or not for long.
+    Doubtful,
+    /// The gateway cannot do its work so.
+    Broken,
 }
 
 /// A mailbox in which reports arrive.
@@ -70,7 +95,42 @@ pub trait Courier: Send + Sync {
 }
 
 /// A place for draft advisories.
+///
+/// Nothing there knows whether two requests are the same: a draft is created once, and after an unknown outcome it is looked for
+/// by its marker before anything else is tried.
 pub trait AdvisoryDesk: Send + Sync {
-    /// Opens a draft and returns where it is. Opening the same draft (same marker) again must not make a second one.
-    fn open<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<String, PortError>>;
+    /// Whether creating the same draft twice leaves one draft; then nothing is ever looked for.
+    fn idempotent(&self) -> bool;
+    /// Opens a draft. One request, never repeated by the desk itself: [`PortError::Ambiguous`] where it may have been taken.
+    fn create<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<Opened, PortError>>;
+    /// Looks for a draft of which nobody knows whether it was opened, among those not older than `since`. `known` is the link of a
+    /// draft of the same repository that must be seen, or the answer is worth nothing.
+    fn find<'a>(
+        &'a self,
+        draft: &'a AdvisoryDraft,
+        since: jiff::Timestamp,
+        known: Option<&'a str>,
+    ) -> Answer<'a, Result<Looked, PortError>>;
+    /// Gives the configured teams and users access to an opened draft. Doing it twice is fine.
+    fn share<'a>(&'a self, link: &'a str) -> Answer<'a, Result<(), PortError>>;
+    /// Whether there is anybody to give access to.
+    fn shares(&self) -> bool;
+}
+
+/// A draft that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Where people find it.
+    pub link: String,
+}
+
+/// What a search for a draft brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// It is there: the oldest one, and how many more carry the same marker.
+    There { opened: Opened, duplicates: usize },
+    /// It is not there, and the list can be believed.
+    Absent,
+    /// It was not seen, but neither was what must be seen: the list proves nothing.
+    Unbelievable,
 }

@@ -3,7 +3,7 @@
 //! Security: only a finished [`AdvisoryDraft`] is written, in a folder and files that nobody else can read (0700, 0600). A draft
 //! appears whole and durable or not at all, and one that is there is never overwritten.
 
-use crate::ports::{AdvisoryDesk, Answer, PortError};
+use crate::ports::{AdvisoryDesk, Answer, Looked, Opened, PortError};
 use crate::report::{AdvisoryDraft, Marker};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write};
@@ -23,16 +23,40 @@ impl Directory {
 }
 
 impl AdvisoryDesk for Directory {
-    /// Writes `CASE.json` and returns that file name. The same draft again changes nothing.
-    fn open<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<String, PortError>> {
+    /// The file's name is the case's, and a draft that is there is recognised.
+    fn idempotent(&self) -> bool {
+        true
+    }
+
+    /// Writes `CASE.json`; the link is that file name. The same draft again changes nothing.
+    fn create<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<Opened, PortError>> {
         let name = format!("{}.json", draft.case());
         let folder = self.folder.clone();
         let (body, marker) = (draft.body_json(), draft.marker());
         Box::pin(async move {
-            tokio::task::spawn_blocking(move || write(&folder, &name, &body, &marker).map(|()| name))
+            tokio::task::spawn_blocking(move || write(&folder, &name, &body, &marker).map(|()| Opened { link: name }))
                 .await
                 .unwrap_or_else(|_| Err(PortError::Temporary("writing a draft was cut short".to_owned())))
         })
+    }
+
+    /// Writing it again finds it: nothing need be looked for.
+    fn find<'a>(
+        &'a self,
+        draft: &'a AdvisoryDraft,
+        _since: jiff::Timestamp,
+        _known: Option<&'a str>,
+    ) -> Answer<'a, Result<Looked, PortError>> {
+        Box::pin(async { Ok(Looked::There { opened: self.create(draft).await?, duplicates: 0 }) })
+    }
+
+    fn share<'a>(&'a self, _link: &'a str) -> Answer<'a, Result<(), PortError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Who may read the folder is the file system's matter.
+    fn shares(&self) -> bool {
+        false
     }
 }
 

@@ -15,7 +15,7 @@ fn files(folder: &Path) -> Vec<String> {
 async fn a_draft_becomes_a_private_file_that_holds_the_body_of_the_create_call() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("drafts");
-    let link = Directory::new(folder.clone()).open(&draft(1)).await.unwrap();
+    let Opened { link } = Directory::new(folder.clone()).create(&draft(1)).await.unwrap();
     assert_eq!(link, "KATA-2026-0001.json");
     assert_eq!(std::fs::read_to_string(folder.join(&link)).unwrap(), draft(1).body_json());
     assert_eq!(std::fs::metadata(folder.join(&link)).unwrap().mode() & 0o777, 0o600);
@@ -27,9 +27,9 @@ async fn a_draft_becomes_a_private_file_that_holds_the_body_of_the_create_call()
 async fn the_same_draft_again_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let desk = Directory::new(home.path().to_owned());
-    desk.open(&draft(1)).await.unwrap();
+    desk.create(&draft(1)).await.unwrap();
     let before = std::fs::metadata(home.path().join("KATA-2026-0001.json")).unwrap();
-    assert_eq!(desk.open(&draft(1)).await.unwrap(), "KATA-2026-0001.json");
+    assert_eq!(desk.create(&draft(1)).await.unwrap(), Opened { link: "KATA-2026-0001.json".into() });
     let after = std::fs::metadata(home.path().join("KATA-2026-0001.json")).unwrap();
     assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
     assert_eq!(files(home.path()).len(), 1);
@@ -39,8 +39,8 @@ async fn the_same_draft_again_changes_nothing() {
 async fn another_draft_under_the_same_name_is_refused_for_good_and_the_first_one_stays() {
     let home = tempfile::tempdir().unwrap();
     let desk = Directory::new(home.path().to_owned());
-    desk.open(&draft(1)).await.unwrap();
-    let refused = desk.open(&draft(2)).await.unwrap_err();
+    desk.create(&draft(1)).await.unwrap();
+    let refused = desk.create(&draft(2)).await.unwrap_err();
     assert!(matches!(&refused, PortError::Permanent(why) if why.contains("KATA-2026-0001.json")), "{refused}");
     let there = std::fs::read_to_string(home.path().join("KATA-2026-0001.json")).unwrap();
     assert_eq!(there, draft(1).body_json());
@@ -51,7 +51,7 @@ async fn another_draft_under_the_same_name_is_refused_for_good_and_the_first_one
 async fn a_folder_that_cannot_be_made_is_tried_again() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("file"), b"").unwrap();
-    let refused = Directory::new(home.path().join("file/drafts")).open(&draft(1)).await.unwrap_err();
+    let refused = Directory::new(home.path().join("file/drafts")).create(&draft(1)).await.unwrap_err();
     assert!(matches!(refused, PortError::Temporary(_)), "{refused}");
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod fixture_tests;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
+pub(crate) mod server;
 pub(crate) mod waiting;
 
 pub use directory::Directory;

@@ -275,11 +275,15 @@ impl Check {
 
     fn doors(&mut self, config: &Config) {
         match &config.mailbox {
+            MailboxConfig::Imap { server, folder, .. } => {
+                self.ok(format!("mail arrives in {folder} at {}", server.host));
+            }
             MailboxConfig::None => self.ok("no mailbox: mail comes by `embargod receive` only"),
             MailboxConfig::Maildir { path, .. } => self.maildir(config, path),
         }
         match &config.outgoing.kind {
             OutgoingKind::Maildir { path } => self.folder(config, "outgoing.path", path, "outgoing mail"),
+            OutgoingKind::Smtp { server } => self.ok(format!("mail leaves by {}", server.host)),
             OutgoingKind::Sendmail { command } => self.command(config, command),
         }
         self.folder(config, "store.url", &config.store.state, "the state");
@@ -292,6 +296,7 @@ impl Check {
         }
         match &config.advisories.kind {
             AdvisoriesKind::Directory { path } => self.folder(config, "advisories.path", path, "drafts"),
+            AdvisoriesKind::Github(github) => self.ok(format!("drafts are opened in {}", github.repository)),
             AdvisoriesKind::None => self.ok("no draft advisories"),
         }
     }

@@ -108,6 +108,7 @@ async fn gather(config: &Config, keyring: &Keyring, store: &Store) -> anyhow::Re
     }
     let (kind, path) = match &config.mailbox {
         MailboxConfig::Maildir { path, .. } => ("maildir", Some(path.join("new"))),
+        MailboxConfig::Imap { .. } => ("imap", None),
         MailboxConfig::None => ("none", None),
     };
     Ok(Status {

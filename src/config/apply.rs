@@ -21,8 +21,8 @@ impl Config {
             },
             drafts: match (&self.advisories.kind, self.advisories.content) {
                 (AdvisoriesKind::None, _) => DraftContent::NoDrafts,
-                (AdvisoriesKind::Directory { .. }, AdvisoryContent::Stub) => DraftContent::Stub,
-                (AdvisoriesKind::Directory { .. }, AdvisoryContent::Report) => DraftContent::Report,
+                (_, AdvisoryContent::Stub) => DraftContent::Stub,
+                (_, AdvisoryContent::Report) => DraftContent::Report,
             },
             limits: self.limits.clone(),
             ..Rules::new(&self.team.address, &self.team.case_prefix)

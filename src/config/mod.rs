@@ -17,7 +17,7 @@ pub use keyring::{load as load_keyring, spool_certificate};
 pub use error::{ConfigError, Lines, Problem};
 pub use secrets::Secrets;
 
-use crate::report::Limits;
+use crate::report::{Limits, Repository, Route};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -178,7 +178,44 @@ pub enum MailboxConfig {
         done: Done,
         poll: Duration,
     },
+    Imap {
+        server: ServerConfig,
+        folder: String,
+        done: Done,
+        poll: Duration,
+    },
     /// Only `receive`.
+    None,
+}
+
+/// How a mail server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// A host name or an address, without brackets.
+    pub host: String,
+    pub port: u16,
+    /// Nothing where the server asks for none.
+    pub login: Option<LoginConfig>,
+    pub tls: Tls,
+    /// PEM file with one or more roots that are trusted besides the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// Who logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginConfig {
+    pub user: String,
+    pub password: SecretRef,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// From the first octet on (RFC 8314).
+    Implicit,
+    /// Begun in clear and raised before anything is said that matters; never left out.
+    StartTls,
+    /// In clear; only to a loopback address.
     None,
 }
 
@@ -208,6 +245,9 @@ pub enum OutgoingKind {
     Sendmail {
         command: PathBuf,
     },
+    Smtp {
+        server: ServerConfig,
+    },
 }
 
 /// `[advisories]`
@@ -228,7 +268,33 @@ pub enum AdvisoriesKind {
     Directory {
         path: PathBuf,
     },
+    Github(GithubConfig),
     None,
+}
+
+/// `[advisories]` of kind `github`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GithubConfig {
+    /// Where a draft is opened that no route claims.
+    pub repository: Repository,
+    pub auth: GithubAuth,
+    /// Base address of the API, without a slash at its end.
+    pub api: url::Url,
+    /// Slugs of teams who are given access to each draft.
+    pub teams: Vec<String>,
+    /// Logins of users who are given access to each draft.
+    pub users: Vec<String>,
+    /// Other repositories; the first that matches wins.
+    pub routes: Vec<Route>,
+}
+
+/// How the gateway proves to GitHub who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GithubAuth {
+    /// A fine-grained or classic personal access token.
+    Token(SecretRef),
+    /// A GitHub App: its id and the PEM file of its private key.
+    App { id: u64, key: SecretRef },
 }
 
 /// How much of a report a draft holds.

@@ -26,6 +26,7 @@ mod pgp_mime;
 mod pgp_world_tests;
 mod policy;
 mod redaction;
+mod repository;
 mod seal;
 mod secret;
 mod statement;
@@ -56,6 +57,7 @@ pub use policy::{
     NoAcknowledgement, NoAdvisory, OpenFor, PER_HOUR, PER_SENDER_AND_DAY, Rules, decide,
 };
 pub use redaction::{Fallback, RedactedReport, RedactionInput, Removed, redact};
+pub use repository::{Repository, Route, RouteMatch};
 pub use seal::SignedCopies;
 pub use secret::{Plaintext, ReporterContact};
 pub use statement::AdvisoryLine;

@@ -306,7 +306,7 @@ pub(super) async fn send(gateway: &Gateway, claim: &Claim, mail: &OutgoingMail, 
             tracing::warn!(%row, why, %due, "it cannot be told whether this was sent; it is tried again and may arrive twice");
             Outcome::Ambiguous { due, why: "unknown-outcome".into() }
         }
-        Err(PortError::Permanent(why)) => {
+        Err(PortError::Permanent(why) | PortError::TooLarge(why)) => {
             if is_news("refused", &why) {
                 tracing::error!(%row, why, "refused for good, as is whatever meets the same; not tried again by itself (see `embargod queue`)");
             } else {

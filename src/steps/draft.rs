@@ -5,7 +5,7 @@
 
 use super::{LEASE, StepError, deliver, earlier, next_try, notice};
 use crate::gateway::Gateway;
-use crate::ports::{AdvisoryDesk, PortError};
+use crate::ports::{AdvisoryDesk, Opened, PortError};
 use crate::report::{AdvisoryDraft, AtRest, CaseId, Purpose};
 use crate::store::{Claim, DraftState, Outcome, RowKind};
 use futures::StreamExt;
@@ -109,8 +109,8 @@ async fn hand_over(
     desk: &dyn AdvisoryDesk,
     draft: &AdvisoryDraft,
 ) -> Result<(), StepError> {
-    match desk.open(draft).await {
-        Ok(link) => {
+    match desk.create(draft).await {
+        Ok(Opened { link }) => {
             let sealed = gateway.vault.seal(
                 Purpose::DraftLink,
                 &case.to_string(),

@@ -3,6 +3,7 @@
 //! Security: the rules come from the configuration alone, never from a mail.
 
 use crate::report::limits::Limits;
+use crate::report::repository::{Repository, Route};
 
 /// What becomes of mail in clear from strangers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,10 @@ pub struct Rules {
     pub open_for: OpenFor,
     /// What a draft holds.
     pub drafts: DraftContent,
+    /// The repository of drafts that no route claims; nothing where drafts go elsewhere than to GitHub.
+    pub repository: Option<Repository>,
+    /// Other repositories; the first that matches wins.
+    pub routes: Vec<Route>,
     /// Bounds on hostile mail.
     pub limits: Limits,
 }
@@ -68,6 +73,8 @@ impl Rules {
             plaintext: InClear::Accept,
             open_for: OpenFor::Encrypted,
             drafts: DraftContent::Stub,
+            repository: None,
+            routes: Vec::new(),
             limits: Limits::default(),
         }
     }
