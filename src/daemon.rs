@@ -106,7 +106,9 @@ impl Running {
         let gateway = &self.gateway;
         loop {
             let opened = if role.is_held() { steps::sort::sort(gateway).await? } else { 0 };
-            let (drafted, delivered, answered) = each_outbox(gateway).await?;
+            let drafted = drafts(gateway).await;
+            let (delivered, answered) = each_outbox(gateway).await?;
+            let drafted = drafted?;
             for (what, count) in
                 [("opened", opened), ("drafts", drafted), ("copies", delivered), ("acknowledgements", answered)]
             {
@@ -204,6 +206,7 @@ async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Sec
 #[derive(Default)]
 struct Bells {
     sort: Notify,
+    drafts: Notify,
     outbox: Notify,
 }
 
@@ -219,6 +222,7 @@ fn spawn_loops(
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
     loops.spawn(intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
     loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
+    loops.spawn(drafts_loop(gateway.clone(), end.clone(), Arc::clone(&bells)));
     loops.spawn(outbox_loop(gateway.clone(), end.clone(), bells));
     loops
 }
@@ -271,10 +275,30 @@ async fn sort_loop(
         }
         match steps::sort::sort_until(&current, &end, &in_hand).await {
             Ok(0) => {}
-            Ok(_) => bells.outbox.notify_one(),
+            Ok(_) => {
+                bells.drafts.notify_one();
+                bells.outbox.notify_one();
+            }
             Err(error) => complain("mails could not be opened; they are tried again", &error),
         }
         pause(&end, &bells.sort).await;
+    }
+}
+
+/// Drafts have a loop of their own: copies wait a few seconds for them, not for a desk that takes its time.
+async fn drafts_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
+    while !end.is_cancelled() {
+        let current = gateway.borrow().clone();
+        match leases::keep(&current, drafts(&current)).await {
+            Ok(0) => {}
+            Ok(_) => {
+                // Copies wait for the link, and there may be a word for the admins.
+                bells.outbox.notify_one();
+                bells.sort.notify_one();
+            }
+            Err(error) => complain("drafts could not be worked off; they are tried again", &error),
+        }
+        pause(&end, &bells.drafts).await;
     }
 }
 
@@ -308,20 +332,26 @@ async fn outbox_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: Cancellati
 }
 
 async fn work_off(gateway: &Gateway, bells: &Bells) -> Result<(), StepError> {
-    let (drafted, delivered, answered) = each_outbox(gateway).await?;
-    if drafted + delivered + answered > 0 {
+    let (delivered, answered) = each_outbox(gateway).await?;
+    if delivered + answered > 0 {
         // They may have left a word for the admins.
         bells.sort.notify_one();
     }
     Ok(())
 }
 
-/// Drafts, copies and acknowledgements, each tried whatever becomes of the others; how many of each met a fate.
-async fn each_outbox(gateway: &Gateway) -> Result<(usize, usize, usize), StepError> {
+/// Drafts, and access to those that are open; how many rows met a fate.
+async fn drafts(gateway: &Gateway) -> Result<usize, StepError> {
     let drafted = steps::draft::open_drafts(gateway).await;
+    let shared = steps::access::give_access(gateway).await;
+    Ok(drafted? + shared?)
+}
+
+/// Copies and acknowledgements, each tried whatever becomes of the others; how many of each met a fate.
+async fn each_outbox(gateway: &Gateway) -> Result<(usize, usize), StepError> {
     let delivered = steps::deliver::deliver(gateway).await;
     let answered = steps::acknowledge::acknowledge(gateway).await;
-    Ok((drafted?, delivered?, answered?))
+    Ok((delivered?, answered?))
 }
 
 async fn pause(end: &CancellationToken, bell: &Notify) {

@@ -1,6 +1,6 @@
 //! One configuration brought to life: keys, store, inboxes, courier and desk, put together once and replaced as a whole.
 
-use crate::adapters::{Directory, MaildirCourier, MaildirInbox, SendmailCourier};
+use crate::adapters::{Directory, Github, MaildirCourier, MaildirInbox, SendmailCourier};
 use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
 use crate::ports::{AdvisoryDesk, Courier, Inbox};
 use crate::report::{Keyring, Rules, StoreKey, TeamIdentity, Vault};
@@ -80,7 +80,7 @@ impl Gateway {
         };
         let desk: Option<Arc<dyn AdvisoryDesk>> = match &config.advisories.kind {
             AdvisoriesKind::Directory { path } => Some(Arc::new(Directory::new(path.clone()))),
-            AdvisoriesKind::Github(_) => bail!("GitHub is not built into this version"),
+            AdvisoriesKind::Github(github) => Some(Arc::new(Github::new(github, &config, secrets)?)),
             AdvisoriesKind::None => None,
         };
         let (handoff, refused) = (Arc::new(Handoff::default()), Arc::new(Refused::default()));

@@ -3,12 +3,14 @@
 //! Security: secrets are read by reference (file, systemd credential, environment), never written in the file itself, and a
 //! secret file that others can read is refused.
 
+mod advisories;
 mod apply;
 mod error;
 pub mod keyring;
 mod parse;
 mod reader;
 mod secrets;
+mod servers;
 mod services;
 mod values;
 
@@ -74,6 +76,11 @@ pub fn check_address(text: &str) -> Result<String, Problem> {
     values::address(text)
 }
 
+/// Whether a host is this machine itself: `localhost`, 127.0.0.0/8 or ::1. Only there is a connection without TLS taken.
+pub fn is_loopback(host: &str) -> bool {
+    values::is_loopback(host)
+}
+
 /// Holds a team's name to the rules of the configuration.
 ///
 /// # Errors
@@ -93,6 +100,10 @@ pub fn check_prefix(text: &str) -> Result<String, Problem> {
 #[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "servers_tests.rs"]
+mod servers_tests;
 
 /// `[team]`
 #[derive(Clone, Debug, PartialEq, Eq)]

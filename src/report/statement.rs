@@ -78,6 +78,14 @@ impl AdvisoryLine {
     pub fn from_link(link: &Plaintext) -> Self {
         Self::Link(link.expose_text().to_string())
     }
+
+    /// The link itself, where there is one: for the desk that gave it.
+    pub fn into_link(self) -> Option<String> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Pending | Self::Capped | Self::None(_) => None,
+        }
+    }
 }
 
 impl Statement {
