@@ -86,9 +86,8 @@ impl Github {
                 Credentials::App { id: *id, key }
             }
         };
-        let client = Client::new(&github.api).map_err(|why| {
-            config.error("advisories.api", Problem::new(why, "mend it, then start embargod again"))
-        })?;
+        let client = Client::new(&github.api)
+            .map_err(|why| config.error("advisories.api", Problem::new(why, "mend it, then start embargod again")))?;
         let mut repositories = vec![github.repository.clone()];
         for route in &github.routes {
             if !repositories.contains(&route.repository) {

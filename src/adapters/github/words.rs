@@ -38,9 +38,10 @@ pub(super) fn refusal(reply: &Reply, doing: Doing, repository: &Repository, app:
         )),
         401 => DeskError::Refused(format!("{what}: {}", unauthorized(app))),
         403 => DeskError::Refused(format!("{what}: {}", forbidden(reply, app))),
-        404 if doing == Doing::Share => {
-            DeskError::Refused(format!("{what}: GitHub does not find the draft (404): it was removed, or {}", hidden(app)))
-        }
+        404 if doing == Doing::Share => DeskError::Refused(format!(
+            "{what}: GitHub does not find the draft (404): it was removed, or {}",
+            hidden(app)
+        )),
         404 => DeskError::Refused(format!(
             "{what}: GitHub does not find it (404): check the name in [advisories], or {}",
             hidden(app)
@@ -77,7 +78,9 @@ pub(super) fn forbidden(reply: &Reply, app: bool) -> String {
     } else if said.contains("suspended") {
         "the App's installation is suspended (403); have an owner resume it".to_owned()
     } else {
-        format!("{who} lacks a permission (403): give it {PERMISSION} for this repository (a classic token: the scope repo or repository_advisories:write), as an administrator or security manager of it")
+        format!(
+            "{who} lacks a permission (403): give it {PERMISSION} for this repository (a classic token: the scope repo or repository_advisories:write), as an administrator or security manager of it"
+        )
     }
 }
 
@@ -126,5 +129,6 @@ fn fields(reply: &Reply) -> String {
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b"_.[]".contains(&b) || b.is_ascii_digit())
+    (1..=40).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b"_.[]".contains(&b) || b.is_ascii_digit())
 }
