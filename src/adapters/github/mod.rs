@@ -144,5 +144,10 @@ impl Github {
 }
 
 #[cfg(test)]
-#[path = "../github_fixture_tests.rs"]
-mod fixture_tests;
+mod auth_tests;
+#[cfg(test)]
+mod desk_tests;
+#[cfg(test)]
+mod look_tests;
+#[cfg(test)]
+mod script_tests;
