@@ -32,7 +32,9 @@ pub async fn give_access(gateway: &Gateway) -> Result<usize, StepError> {
 
 async fn share(gateway: &Gateway, claim: &Claim) -> Result<Outcome, StepError> {
     let dropped = |why: &str| Ok(Outcome::Dropped { why: why.into() });
-    let Some(desk) = gateway.desk.as_deref().filter(|desk| desk.shares()) else { return dropped("nobody-to-share-with") };
+    let Some(desk) = gateway.desk.as_deref().filter(|desk| desk.shares()) else {
+        return dropped("nobody-to-share-with");
+    };
     let Some(case) = &claim.row.case else { return dropped("no-case") };
     let Some(sealed) = gateway.store.draft(case).await?.and_then(|draft| draft.link) else { return dropped("erased") };
     let Ok(link) = gateway.vault.unseal(Purpose::DraftLink, &case.to_string(), sealed) else {

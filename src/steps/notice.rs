@@ -66,12 +66,7 @@ pub(crate) async fn draft_failed(gateway: &Gateway, case: &CaseId, why: &str) ->
 }
 
 /// The desk refuses until somebody mends something: told once a day for each reason.
-pub(crate) async fn desk_refuses(
-    gateway: &Gateway,
-    case: &CaseId,
-    why: &str,
-    now: Timestamp,
-) -> Result<(), StepError> {
+pub(crate) async fn desk_refuses(gateway: &Gateway, case: &CaseId, why: &str, now: Timestamp) -> Result<(), StepError> {
     let lines = vec![
         format!("The draft advisory for {case} waits: {why}."),
         "It is tried again by itself, as are others that meet the same. `embargod check --online` says more; `embargod queue retry` hurries it.".into(),
@@ -83,7 +78,9 @@ pub(crate) async fn desk_refuses(
 /// Nobody can find out whether a draft was opened.
 pub(crate) async fn draft_unknown(gateway: &Gateway, case: &CaseId, row: &RowId) -> Result<(), StepError> {
     let lines = vec![
-        format!("The draft advisory for {case} was sent, and the answer was lost. It was looked for and not found, but no list showed another draft of embargod's, so that proves nothing."),
+        format!(
+            "The draft advisory for {case} was sent, and the answer was lost. It was looked for and not found, but no list showed another draft of embargod's, so that proves nothing."
+        ),
         format!("Look at the repository's advisories for {case}. If it is there: embargod queue drop {row} --yes"),
         format!("If it is not, let it be opened again: embargod queue retry {row}"),
     ];
@@ -109,7 +106,9 @@ pub(crate) async fn draft_duplicated(
 /// The teams and users could not be given access to a draft.
 pub(crate) async fn access_failed(gateway: &Gateway, case: &CaseId, row: &RowId, why: &str) -> Result<(), StepError> {
     let lines = vec![
-        format!("The draft advisory for {case} is open, but the configured teams and users have no access to it: {why}."),
+        format!(
+            "The draft advisory for {case} is open, but the configured teams and users have no access to it: {why}."
+        ),
         format!("Correct advisories.teams and advisories.users, then: embargod queue retry {row}"),
     ];
     let notice = Notice::new(Audience::Admins, Some(case.clone()), "Nobody was given access to a draft", lines);

@@ -51,11 +51,13 @@ async fn an_app_signs_a_short_statement_and_gets_a_token_for_one_repository_and_
     desk.create(&draft(2)).await.unwrap();
     let path = "/repos/kata-containers/kata-containers";
     let posts = format!("POST {path}/security-advisories");
-    let expected = [format!("GET {path}/installation"), "POST /app/installations/99/access_tokens".into(), posts.clone(), posts];
+    let expected =
+        [format!("GET {path}/installation"), "POST /app/installations/99/access_tokens".into(), posts.clone(), posts];
     assert_eq!(script.lines(), expected, "the token is used again");
     let asked = script.asked();
     let wanted: serde_json::Value = serde_json::from_str(&asked[1].body).unwrap();
-    let narrow = serde_json::json!({ "repositories": ["kata-containers"], "permissions": { "repository_advisories": "write" } });
+    let narrow =
+        serde_json::json!({ "repositories": ["kata-containers"], "permissions": { "repository_advisories": "write" } });
     assert_eq!(wanted, narrow);
     assert_eq!(asked[2].field("authorization"), "Bearer ghs_one");
 
@@ -86,12 +88,14 @@ async fn a_token_near_its_end_is_renewed_before_it_is_used() {
 async fn a_refused_token_of_an_app_is_renewed_once() {
     let (secret, _) = pair();
     let refused = || says(401, r#"{"message":"Bad credentials"}"#);
-    let answers = vec![installation(), token("ghs_old", 60), refused(), installation(), token("ghs_new", 60), created()];
+    let answers =
+        vec![installation(), token("ghs_old", 60), refused(), installation(), token("ghs_new", 60), created()];
     let script = Script::of(answers);
     script.desk_with(app(&secret)).create(&draft(1)).await.unwrap();
     assert_eq!(script.asked()[5].field("authorization"), "Bearer ghs_new");
 
-    let answers = vec![installation(), token("ghs_old", 60), refused(), installation(), token("ghs_new", 60), refused()];
+    let answers =
+        vec![installation(), token("ghs_old", 60), refused(), installation(), token("ghs_new", 60), refused()];
     let script = Script::of(answers);
     let error = script.desk_with(app(&secret)).create(&draft(1)).await.unwrap_err();
     assert!(matches!(error, DeskError::Refused(_)), "{error:?}");

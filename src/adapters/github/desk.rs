@@ -107,7 +107,8 @@ impl Github {
             max_answer: MAX_ADVISORY,
             deadline: Deadline::within(CREATE),
         });
-        let unknown = |why: String| DeskError::Ambiguous(format!("{why}; a draft may have been opened in {repository}"));
+        let unknown =
+            |why: String| DeskError::Ambiguous(format!("{why}; a draft may have been opened in {repository}"));
         let reply = reply.await.map_err(|trouble| match trouble {
             Trouble::Nothing(error) => error,
             Trouble::Unknown(why) => unknown(why),
@@ -138,8 +139,7 @@ impl Github {
                 ended = true;
                 break;
             };
-            let asked =
-                Asked { repository, method: Method::GET, url, body: None, max_answer: MAX_PAGE, deadline };
+            let asked = Asked { repository, method: Method::GET, url, body: None, max_answer: MAX_PAGE, deadline };
             let reply = self.ask(asked).await.map_err(Trouble::harmless)?;
             match reply.status {
                 200 => {}
@@ -149,7 +149,8 @@ impl Github {
                 }
                 _ => return Err(refusal(&reply, Doing::List, repository, self.auth.is_app())),
             }
-            let unreadable = || DeskError::Temporary(format!("GitHub's list of the advisories of {repository} cannot be read"));
+            let unreadable =
+                || DeskError::Temporary(format!("GitHub's list of the advisories of {repository} cannot be read"));
             let page: Vec<Listed> = reply.json().ok_or_else(unreadable)?;
             next = pages::next(&self.client, &reply).map_err(|_| unreadable())?;
             // An entry without a time may be of any age.

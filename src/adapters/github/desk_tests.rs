@@ -61,9 +61,17 @@ async fn a_refusal_names_repository_and_mend_and_neither_token_nor_what_github_w
         {"field":"Reportcanary is no name","code":"custom"}, "Reportcanary"]}"#;
     let cases = [
         (says(401, r#"{"message":"Bad credentials"}"#), "refused", vec!["401", "expired", "advisories.token"]),
-        (says(403, r#"{"message":"Resource not accessible by personal access token"}"#), "refused", vec!["403", "read and write"]),
+        (
+            says(403, r#"{"message":"Resource not accessible by personal access token"}"#),
+            "refused",
+            vec!["403", "read and write"],
+        ),
         (says(403, r#"{"message":"Repository was archived so is read-only."}"#), "refused", vec!["archived"]),
-        (says(403, r#"{"message":"Resource protected by organization SAML enforcement."}"#), "refused", vec!["single sign-on"]),
+        (
+            says(403, r#"{"message":"Resource protected by organization SAML enforcement."}"#),
+            "refused",
+            vec!["single sign-on"],
+        ),
         (says(404, r#"{"message":"Not Found"}"#), "refused", vec!["404", "check the name"]),
         (says(410, "{}"), "refused", vec!["switched off"]),
         (says_with(307, "Location: {api}/repositories/1", "{}"), "refused", vec!["moved", "new name"]),
@@ -94,9 +102,8 @@ async fn within_a_rate_limit_nothing_is_sent_to_github() {
     // GitHub's clock is an hour ahead: its times are taken by that clock.
     let ahead = now + jiff::SignedDuration::from_hours(1);
     let date_ahead = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&ahead).unwrap();
-    let used_up = |date: &str, reset: i64| {
-        format!("Date: {date}\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: {reset}")
-    };
+    let used_up =
+        |date: &str, reset: i64| format!("Date: {date}\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: {reset}");
     let cases = [
         (says_with(429, "Retry-After: 90", "{}"), 90),
         (says_with(403, "Retry-After: 45", r#"{"message":"You have exceeded a secondary rate limit"}"#), 45),
@@ -138,7 +145,8 @@ async fn sharing_adds_to_those_who_have_access_already() {
     let path = "/repos/kata-containers/kata-containers/security-advisories/GHSA-2222-3333-4444";
     assert_eq!(script.lines(), [format!("GET {path}"), format!("PATCH {path}")]);
     let body: serde_json::Value = serde_json::from_str(&script.asked()[1].body).unwrap();
-    let expected = serde_json::json!({ "collaborating_users": ["Byhand", "ALICE", "bob"], "collaborating_teams": ["vmt"] });
+    let expected =
+        serde_json::json!({ "collaborating_users": ["Byhand", "ALICE", "bob"], "collaborating_teams": ["vmt"] });
     assert_eq!(body, expected);
 }
 

@@ -30,7 +30,8 @@ const NEXT: &str = "Link: <{api}/repos/kata-containers/kata-containers/security-
 #[tokio::test]
 async fn a_draft_is_found_by_its_marker_on_a_later_page_and_the_oldest_counts() {
     let text = draft(7).description().to_owned();
-    let one = list(&[other("2026-11-24T13:00:00Z"), advisory("GHSA-3333-3333-3333", "draft", "2026-11-24T12:00:09Z", &text)]);
+    let one =
+        list(&[other("2026-11-24T13:00:00Z"), advisory("GHSA-3333-3333-3333", "draft", "2026-11-24T12:00:09Z", &text)]);
     let below = format!("{}\r\n\r\nA member wrote below it.", text.replace('\n', "\r\n"));
     let two = list(&[
         advisory("GHSA-4444-4444-4444", "closed", "2026-11-24T12:00:08Z", &below),
@@ -106,7 +107,10 @@ async fn a_second_page_that_fails_does_not_make_the_first_one_the_whole_list() {
 #[test]
 fn only_links_of_the_form_in_which_github_shows_drafts_are_taken() {
     let link = DraftLink::parse(&format!("{HOME}{KNOWN}")).unwrap();
-    assert_eq!((link.repository.to_string().as_str(), link.ghsa_id.as_str()), ("kata-containers/kata-containers", KNOWN));
+    assert_eq!(
+        (link.repository.to_string().as_str(), link.ghsa_id.as_str()),
+        ("kata-containers/kata-containers", KNOWN)
+    );
     for bad in [
         "http://github.com/a/b/security/advisories/GHSA-2222-3333-4444",
         "https://user@github.com/a/b/security/advisories/GHSA-2222-3333-4444",

@@ -21,6 +21,8 @@ use client::{Call, Client, Deadline, Method, NoReply, Reply};
 use limits::Limits;
 use url::Url;
 
+pub use probe::observe;
+
 /// The desk at GitHub.
 pub struct Github {
     client: Client,
@@ -86,9 +88,8 @@ impl Github {
                 Credentials::App { id: *id, key }
             }
         };
-        let client = Client::new(&github.api).map_err(|why| {
-            config.error("advisories.api", Problem::new(why, "mend it, then start embargod again"))
-        })?;
+        let client = Client::new(&github.api)
+            .map_err(|why| config.error("advisories.api", Problem::new(why, "mend it, then start embargod again")))?;
         let mut repositories = vec![github.repository.clone()];
         for route in &github.routes {
             if !repositories.contains(&route.repository) {

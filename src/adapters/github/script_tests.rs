@@ -34,7 +34,8 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn field(&self, name: &str) -> String {
-        let found = self.header.lines().find_map(|line| line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)));
+        let found =
+            self.header.lines().find_map(|line| line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)));
         found.map(|(_, value)| value.to_owned()).unwrap_or_default()
     }
 }
