@@ -17,6 +17,7 @@ pub mod canaries;
 pub mod daemon;
 pub mod database;
 pub mod gateway;
+pub mod github;
 pub mod members;
 pub mod mime;
 pub mod plan;
