@@ -151,4 +151,6 @@ mod desk_tests;
 #[cfg(test)]
 mod look_tests;
 #[cfg(test)]
+mod probe_tests;
+#[cfg(test)]
 mod script_tests;
