@@ -80,7 +80,7 @@ impl Work<'_> {
         if let Some(reply) = unknown_people(state, &fields) {
             return reply;
         }
-        if matches!(self.fault, Some(Fault::Twice)) {
+        if matches!(self.fault, Some(Fault::Twice(_))) {
             state.add_advisory(self.name, self.caller.login(), fields.clone(), "draft");
         }
         state.add_advisory(self.name, self.caller.login(), fields, "draft");

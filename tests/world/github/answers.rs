@@ -228,7 +228,7 @@ fn as_asked(
 /// What becomes of the answer to something that was done.
 fn afterwards(state: &State, fault: Option<&Fault>, mut reply: Reply) -> Reply {
     match fault {
-        Some(Fault::AfterCreation(status)) => plain(*status),
+        Some(Fault::AfterCreation(status) | Fault::Twice(status)) if *status >= 300 => plain(*status),
         Some(Fault::Garbage) => {
             reply.body = "{\"ghsa_id\": \"GHSA-".into();
             reply

@@ -104,7 +104,7 @@ fn new_drafts_are_seen_late_if_the_test_wants_it_so() {
     assert_eq!(seen(), Some(2));
     hub.fails_next(Kind::List, Fault::EmptyList);
     assert_eq!([seen(), seen()], [Some(0), Some(2)]);
-    hub.fails_next(Kind::Create, Fault::Twice);
+    hub.fails_next(Kind::Create, Fault::Twice(201));
     client.create("twice");
     assert_eq!(hub.drafts_of(KATA).len(), 4);
 }

@@ -72,8 +72,10 @@ pub enum Fault {
     Redirect(u16),
     /// The list's next page is on another server, which must never hear of it.
     ForeignNextPage,
-    /// It makes two drafts of one request.
-    Twice,
+    /// Done, and answered after so long.
+    Slow(Duration),
+    /// It makes two drafts of one request, and answers with this status.
+    Twice(u16),
     /// A list without drafts, though there are some.
     EmptyList,
 }
@@ -86,6 +88,7 @@ pub(super) enum Way {
     Stall(Duration),
     CutShort,
     Trickle(Duration),
+    Slow(Duration),
 }
 
 impl Fault {
@@ -108,6 +111,7 @@ impl Fault {
             Self::Stall(time) | Self::StallAfterCreation(time) => Way::Stall(*time),
             Self::CutShort => Way::CutShort,
             Self::Trickle(time) => Way::Trickle(*time),
+            Self::Slow(time) => Way::Slow(*time),
             _ => Way::Whole,
         }
     }

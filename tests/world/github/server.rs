@@ -83,7 +83,7 @@ async fn handle(
         let mut state = state.lock().unwrap();
         answers::answer(&mut state, request)
     };
-    if let Way::Stall(time) = way {
+    if let Way::Stall(time) | Way::Slow(time) = way {
         tokio::time::sleep(time).await;
     }
     let Some(reply) = reply else {

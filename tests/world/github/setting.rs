@@ -210,6 +210,15 @@ impl GitHub {
         self
     }
 
+    /// Somebody gives a person access to an advisory by hand.
+    pub fn shares(&self, repository: &str, ghsa: &str, login: &str) -> &Self {
+        let mut all = self.state();
+        let found = all.repository_mut(repository).advisories.iter_mut().find(|advisory| advisory.ghsa == ghsa);
+        found.expect("such an advisory").users.push(login.to_owned());
+        drop(all);
+        self
+    }
+
     /// Somebody deletes nothing, but the advisory is gone all the same (GitHub's support can do that).
     pub fn loses(&self, repository: &str, ghsa: &str) -> &Self {
         self.state().repository_mut(repository).advisories.retain(|advisory| advisory.ghsa != ghsa);
