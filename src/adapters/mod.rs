@@ -7,7 +7,7 @@ mod directory;
 pub(crate) mod durable;
 #[cfg(test)]
 pub(crate) mod fixture_tests;
-mod github;
+pub mod github;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;

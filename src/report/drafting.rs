@@ -82,3 +82,7 @@ impl PreparedDraft {
         MadeDraft { draft: stub.for_repository(repository), fell_back }
     }
 }
+
+#[cfg(test)]
+#[path = "drafting_tests.rs"]
+mod tests;

@@ -21,6 +21,8 @@ use client::{Call, Client, Deadline, Method, NoReply, Reply};
 use limits::Limits;
 use url::Url;
 
+pub use probe::observe;
+
 /// The desk at GitHub.
 pub struct Github {
     client: Client,
@@ -143,5 +145,12 @@ impl Github {
 }
 
 #[cfg(test)]
-#[path = "../github_fixture_tests.rs"]
-mod fixture_tests;
+mod auth_tests;
+#[cfg(test)]
+mod desk_tests;
+#[cfg(test)]
+mod look_tests;
+#[cfg(test)]
+mod probe_tests;
+#[cfg(test)]
+mod script_tests;

@@ -4,6 +4,7 @@
 //! validation error the names of fields and codes are kept, if they look like names.
 
 use super::client::Reply;
+use crate::config::Problem;
 use crate::ports::DeskError;
 use crate::report::Repository;
 
@@ -28,85 +29,112 @@ impl Doing {
     }
 }
 
-/// A refusal, that is a status of 300 or more without 5xx, as what it means for the draft.
+/// A refusal, that is a status of 300 to 499, as what it means for the draft.
 pub(super) fn refusal(reply: &Reply, doing: Doing, repository: &Repository, app: bool) -> DeskError {
-    let status = reply.status;
     let what = format!("{} {repository}", doing.words());
-    match status {
-        301 | 302 | 303 | 307 | 308 => DeskError::Refused(format!(
-            "{what}: it has moved ({status}); set its new name in [advisories], redirects are not followed"
-        )),
-        401 => DeskError::Refused(format!("{what}: {}", unauthorized(app))),
-        403 => DeskError::Refused(format!("{what}: {}", forbidden(reply, app))),
-        404 if doing == Doing::Share => DeskError::Refused(format!(
-            "{what}: GitHub does not find the draft (404): it was removed, or {}",
-            hidden(app)
-        )),
-        404 => DeskError::Refused(format!(
-            "{what}: GitHub does not find it (404): check the name in [advisories], or {}",
-            hidden(app)
-        )),
-        410 => DeskError::Refused(format!("{what}: security advisories are switched off there (410); switch them on")),
-        422 => DeskError::Permanent(format!("{what}: GitHub finds it invalid (422){}", fields(reply))),
-        _ => DeskError::Permanent(format!("{what}: GitHub refuses it ({status})")),
+    match (reply.status, mendable(reply, app)) {
+        (404, _) if doing == Doing::Share => {
+            let hidden = hidden(app);
+            DeskError::Refused(format!("{what}: GitHub does not find the draft (404): it was removed, or {hidden}"))
+        }
+        (_, Some(problem)) => DeskError::Refused(format!("{what}: {problem}")),
+        (422, None) => DeskError::Permanent(format!("{what}: GitHub finds it invalid (422){}", fields(reply))),
+        (status, None) => DeskError::Permanent(format!("{what}: GitHub refuses it ({status})")),
     }
 }
 
+/// What an admin can mend about a refusal; nothing where the request itself was wrong.
+pub(super) fn mendable(reply: &Reply, app: bool) -> Option<Problem> {
+    Some(match reply.status {
+        301 | 302 | 303 | 307 | 308 => {
+            let mend = "set its new name in [advisories]; redirects are not followed";
+            Problem::new(format!("the repository has moved ({})", reply.status), mend)
+        }
+        401 => unauthorized(app),
+        403 => forbidden(reply, app),
+        404 => {
+            let mend = format!("check the name in [advisories]; if it is right, {}", hidden(app));
+            Problem::new("GitHub does not find the repository, or shows it to nobody without permission (404)", mend)
+        }
+        410 => Problem::new("security advisories are switched off there (410)", "switch them on in its settings"),
+        _ => return None,
+    })
+}
+
 /// What 401 means.
-pub(super) fn unauthorized(app: bool) -> &'static str {
+fn unauthorized(app: bool) -> Problem {
     if app {
-        "GitHub does not accept the App's tokens (401); check advisories.app, and that the App is still installed"
+        let mend = "check advisories.app, and that the App is still installed";
+        Problem::new("GitHub does not accept the App's token (401)", mend)
     } else {
-        "GitHub does not accept the token (401): it has expired, was revoked or is mistyped; make a new one and set advisories.token"
+        let what = "GitHub does not accept the token (401): it has expired, was revoked or is mistyped";
+        Problem::new(what, "make a new one and set advisories.token")
     }
 }
 
 /// What 403 means.
-pub(super) fn forbidden(reply: &Reply, app: bool) -> String {
+fn forbidden(reply: &Reply, app: bool) -> Problem {
     let said = reply.message();
-    let who = if app { "the App's installation" } else { "the token" };
-    if said.contains("archived") {
-        "the repository is archived, so it can be read only (403); unarchive it or set another one".to_owned()
+    let (what, mend) = if said.contains("archived") {
+        ("the repository is archived, so it can only be read (403)", "unarchive it or set another one")
     } else if said.contains("saml") || said.contains("single sign-on") {
-        "the organisation demands single sign-on (403); authorise the token for it in the token's settings".to_owned()
+        ("the organisation demands single sign-on (403)", "authorise the token for it in the token's settings")
     } else if said.contains("lifetime") {
-        "the organisation forbids tokens that live so long (403); make one with a shorter life".to_owned()
+        ("the organisation forbids tokens that live so long (403)", "make one with a shorter life")
     } else if said.contains("forbids access") {
-        "the organisation forbids this kind of token (403); use a fine-grained token or a GitHub App".to_owned()
+        ("the organisation forbids this kind of token (403)", "use a fine-grained token or a GitHub App")
     } else if said.contains("ip allow list") {
-        "the organisation's IP allow list does not let this host in (403); have its address added".to_owned()
+        ("the organisation's IP allow list does not let this host in (403)", "have its address added")
     } else if said.contains("suspended") {
-        "the App's installation is suspended (403); have an owner resume it".to_owned()
+        ("the App's installation is suspended (403)", "have an owner resume it")
     } else {
-        format!(
-            "{who} lacks a permission (403): give it {PERMISSION} for this repository (a classic token: the scope repo or repository_advisories:write), as an administrator or security manager of it"
-        )
-    }
+        let who = if app { "the App's installation" } else { "the token" };
+        let mend = if app {
+            format!("grant the App {PERMISSION}, and have the owner of the installation accept it")
+        } else {
+            format!(
+                "give it {PERMISSION} for this repository (a classic token: the scope repo or repository_advisories:write); its owner must be an administrator or security manager there"
+            )
+        };
+        return Problem::new(format!("{who} lacks a permission (403)"), mend);
+    };
+    Problem::new(what, mend)
 }
 
 fn hidden(app: bool) -> String {
     if app {
-        format!("the App is not installed there with the permission {PERMISSION}")
+        format!("install the App there with the permission {PERMISSION}")
     } else {
-        format!("the token may not see it; give it access to this repository and {PERMISSION}")
+        format!("give the token access to this repository and {PERMISSION}")
     }
 }
 
 /// Why an App gets no token for a repository.
 pub(super) fn of_installation(reply: &Reply, repository: &Repository) -> DeskError {
-    let why = match reply.status {
-        401 => "GitHub does not accept the App's key (401); check advisories.app.id and advisories.app.key, and this host's clock".to_owned(),
+    let problem = match reply.status {
+        401 => app_unknown(),
         403 => forbidden(reply, true),
-        404 => "it is not installed there (404), or there is no such repository; install the App for this repository".to_owned(),
-        422 => format!("its installation does not cover this repository with the permission {PERMISSION} (422); grant it in the App's settings and have the owner accept it"),
-        301 | 302 | 307 | 308 => "the repository has moved; set its new name in [advisories]".to_owned(),
+        404 => {
+            Problem::new("it is not installed there, or there is no such repository (404)", "install the App for it")
+        }
+        422 => {
+            let what = format!("its installation does not cover this repository with {PERMISSION} (422)");
+            Problem::new(what, "grant it in the App's settings, and have the owner of the installation accept it")
+        }
+        301 | 302 | 307 | 308 => Problem::new("the repository has moved", "set its new name in [advisories]"),
         status @ 500.. => return DeskError::Temporary(format!("GitHub fails at giving the App a token ({status})")),
-        status => format!("GitHub refuses it a token ({status})"),
+        status => return DeskError::Refused(format!("the GitHub App gets no token for {repository} ({status})")),
     };
-    DeskError::Refused(format!("the GitHub App has no access to {repository}: {why}"))
+    DeskError::Refused(format!("the GitHub App has no access to {repository}: {problem}"))
 }
 
-/// The fields that a validation error names with their codes: `; credits (invalid)`.
+/// What 401 to a statement of the App means.
+pub(super) fn app_unknown() -> Problem {
+    let mend = "check advisories.app.id and advisories.app.key, and this host's clock";
+    Problem::new("GitHub does not accept the App's key (401)", mend)
+}
+
+/// The fields that a validation error names with their codes: `; it names credits (invalid)`.
 fn fields(reply: &Reply) -> String {
     #[derive(serde::Deserialize)]
     struct Invalid {
@@ -129,6 +157,6 @@ fn fields(reply: &Reply) -> String {
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=40).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b"_.[]".contains(&b) || b.is_ascii_digit())
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.[]".contains(&b);
+    (1..=40).contains(&text.len()) && text.bytes().all(fits)
 }
