@@ -115,7 +115,9 @@ fn an_app_that_gets_no_token_opens_nothing_tells_the_admins_and_goes_on_when_men
         let case = world.members.copy_of("alice", &text).case().to_owned();
         assert!(drafts_of(&hub, &case).is_empty());
         world.gateway.does(&["run", "--once"]);
-        assert_eq!(world.members.copies_of("alice", code).len(), 1, "the admins are told {code}");
+        let notices = world.members.mails_of("alice");
+        let said: Vec<_> = notices.iter().map(|mail| mail.statement_text.as_str()).collect();
+        assert_eq!(world.members.copies_of("alice", code).len(), 1, "the admins are told {code}: {said:?}");
         mends();
         world.everything_is_due();
         world.gateway.runs_once();

@@ -136,6 +136,7 @@ fn a_slow_trickle_is_an_answer_or_none_but_never_a_second_draft() {
     let hub = hub();
     let (world, eve) = small_world(&hub);
     opens_one(&world, &eve, "the very first");
+    // Longer than anybody waits.
     hub.fails_next(Kind::Create, Fault::Trickle(Duration::from_millis(50)));
     let case = opens_one(&world, &eve, "octet by octet;");
     looks(&world, 2);

@@ -136,7 +136,7 @@ impl World {
 
     /// The time has come for everything that waits to be tried again.
     pub fn everything_is_due(&self) {
-        self.sql("UPDATE outbox SET due = 1 WHERE state = 'pending'");
+        self.sql("UPDATE outbox SET due = 1 WHERE state IN ('pending', 'sending')");
     }
 
     /// Does something while a transaction of this statement is open on the gateway's database.
