@@ -167,7 +167,8 @@ impl Github {
             }
         }
         ended |= next.is_none();
-        match found.iter().min_by_key(|listed| listed.created_at) {
+        // The list is newest first: of two within a second the later one in it is the older.
+        match found.iter().rev().min_by_key(|listed| listed.created_at) {
             Some(first) => {
                 let link = DraftLink::parse(&first.html_url).ok_or_else(|| {
                     DeskError::Temporary(format!("the draft was found in {repository}, but its link cannot be read"))

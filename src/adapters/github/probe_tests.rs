@@ -62,7 +62,8 @@ async fn a_token_that_ends_soon_or_has_ended_is_named_with_its_mend() {
 
 #[tokio::test]
 async fn a_classic_token_without_the_scope_is_named() {
-    for (scopes, enough) in [("read:org, gist", false), ("repo", true), ("read:org, repository_advisories:write", true)] {
+    for (scopes, enough) in [("read:org, gist", false), ("repo", true), ("read:org, repository_advisories:write", true)]
+    {
         let seen = observed(vec![described(&format!("x-oauth-scopes: {scopes}"), REPOSITORY), says(200, "[]")]).await;
         assert_eq!(seen.iter().all(|one| one.kind == Observed::Fine), enough, "{scopes}: {seen:#?}");
         if !enough {
@@ -77,9 +78,17 @@ async fn what_is_wrong_with_the_repository_is_named_with_its_mend() {
         (vec![says(404, "{}")], Observed::Broken, "check the name"),
         (vec![says_with(301, "Location: {api}/repositories/1", "{}")], Observed::Broken, "new name"),
         (vec![says(200, r#"{"archived":true}"#), says(200, "[]")], Observed::Broken, "archived"),
-        (vec![says(200, r#"{"permissions":{"admin":false}}"#), says(200, "[]")], Observed::Doubtful, "security manager"),
+        (
+            vec![says(200, r#"{"permissions":{"admin":false}}"#), says(200, "[]")],
+            Observed::Doubtful,
+            "security manager",
+        ),
         (vec![says(200, REPOSITORY), says(404, "{}")], Observed::Broken, "read and write"),
-        (vec![says(200, REPOSITORY), says(403, r#"{"message":"Resource not accessible"}"#)], Observed::Broken, "read and write"),
+        (
+            vec![says(200, REPOSITORY), says(403, r#"{"message":"Resource not accessible"}"#)],
+            Observed::Broken,
+            "read and write",
+        ),
         (vec![says(200, REPOSITORY), says(500, "")], Observed::Broken, "GitHub fails (500)"),
         (vec![says_with(429, "Retry-After: 60", "{}")], Observed::Doubtful, "rate limit"),
         (vec![Next::HangsUp], Observed::Broken, "advisories.api"),
