@@ -279,7 +279,7 @@ pub enum AdvisoriesKind {
     Directory {
         path: PathBuf,
     },
-    Github(GithubConfig),
+    Github(Box<GithubConfig>),
     None,
 }
 

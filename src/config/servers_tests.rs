@@ -87,7 +87,7 @@ fn real_servers_are_read_as_they_are_written() {
         users: vec!["octo-cat".into()],
         routes: routes.clone(),
     };
-    assert_eq!(config.advisories.kind, AdvisoriesKind::Github(github));
+    assert_eq!(config.advisories.kind, AdvisoriesKind::Github(Box::new(github)));
     let rules = config.rules();
     assert_eq!((rules.repository, rules.routes), (Some(repository("kata-containers")), routes));
 }

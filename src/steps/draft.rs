@@ -16,7 +16,7 @@ use crate::store::{Claim, DraftState, NewRow, Outcome, RowKind};
 use futures::StreamExt;
 use jiff::Timestamp;
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Drafts opened side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -137,9 +137,14 @@ pub(super) async fn post(posting: &Posting<'_>) -> Result<(), StepError> {
         return refused(posting, error).await;
     }
     if !desk.idempotent() {
+        let before = Instant::now();
         let now = gateway.store.now().await?;
         if !gateway.store.begin_draft(&gateway.owner, claim, case, now, LEASE).await? {
             tracing::warn!(row = %claim.row.id, "this row was taken over by another gateway; nothing was posted here");
+            return Ok(());
+        }
+        if before.elapsed() > LEASE / 3 {
+            tracing::warn!(%case, "the store, or this process, stood still for too long; nothing was posted, and the draft is looked for first");
             return Ok(());
         }
     }

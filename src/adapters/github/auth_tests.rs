@@ -6,7 +6,7 @@ use crate::ports::AdvisoryDesk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 
 /// A key pair made for this run, in PEM.
-fn pair() -> (String, String) {
+pub(super) fn pair() -> (String, String) {
     let openssl = |arguments: &[&str], input: &str| {
         use std::io::Write;
         let mut child = std::process::Command::new("openssl")
@@ -25,7 +25,7 @@ fn pair() -> (String, String) {
     (secret, public)
 }
 
-fn app(secret: &str) -> Credentials {
+pub(super) fn app(secret: &str) -> Credentials {
     Credentials::App { id: 4711, key: EncodingKey::from_rsa_pem(secret.as_bytes()).unwrap() }
 }
 

@@ -10,8 +10,10 @@
 use super::client::Reply;
 use crate::ports::DeskError;
 use jiff::Timestamp;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use url::Url;
 
 /// Where GitHub names no time.
 const UNNAMED: Duration = Duration::from_secs(60);
@@ -29,7 +31,16 @@ struct State {
 #[derive(Default)]
 pub(super) struct Limits(Mutex<State>);
 
+/// The limits of each API, for as long as the process lives: a reload does not forget them.
+static ALL: Mutex<BTreeMap<String, Arc<Limits>>> = Mutex::new(BTreeMap::new());
+
 impl Limits {
+    /// Those of the API at this base address.
+    pub(super) fn of(api: &Url) -> Arc<Self> {
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(api.as_str().to_owned()).or_default())
+    }
+
     /// Whether something may be sent now.
     ///
     /// # Errors
@@ -52,7 +63,8 @@ impl Limits {
             403 => used_up || named.is_some() || reply.message().contains("rate limit"),
             _ => false,
         };
-        if !limited && !used_up && !(named.is_some() && reply.status == 503) {
+        let overloaded = reply.status == 503 && named.is_some();
+        if !limited && !used_up && !overloaded {
             if reply.status < 400 {
                 self.0.lock().unwrap_or_else(PoisonError::into_inner).unnamed = 0;
             }

@@ -19,6 +19,7 @@ use crate::report::Repository;
 use auth::{Auth, Credentials};
 use client::{Call, Client, Deadline, Method, NoReply, Reply};
 use limits::Limits;
+use std::sync::Arc;
 use url::Url;
 
 pub use probe::observe;
@@ -27,7 +28,7 @@ pub use probe::observe;
 pub struct Github {
     client: Client,
     auth: Auth,
-    limits: Limits,
+    limits: Arc<Limits>,
     /// Where a draft is opened that no route claims.
     repository: Repository,
     /// All repositories that the configuration names, each once.
@@ -99,7 +100,7 @@ impl Github {
         Ok(Self {
             client,
             auth: Auth::new(credentials),
-            limits: Limits::default(),
+            limits: Limits::of(&github.api),
             repository: github.repository.clone(),
             repositories,
             teams: github.teams.clone(),

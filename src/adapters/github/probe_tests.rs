@@ -102,6 +102,29 @@ async fn what_is_wrong_with_the_repository_is_named_with_its_mend() {
 }
 
 #[tokio::test]
+async fn a_clock_that_would_spoil_an_apps_statements_is_named() {
+    let (secret, _) = super::auth_tests::pair();
+    for (seconds, kind) in
+        [(10, Observed::Fine), (-60, Observed::Doubtful), (600, Observed::Broken), (-600, Observed::Broken)]
+    {
+        let there = Timestamp::now() + SignedDuration::from_secs(seconds);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&there).unwrap();
+        // The statement is refused where the clocks are far apart; otherwise all goes on.
+        let mut answers = vec![says_with(if seconds.abs() < 100 { 200 } else { 401 }, &format!("Date: {date}"), "{}")];
+        if seconds.abs() < 100 {
+            let token = r#"{"token":"ghs_one","expires_at":"2999-01-01T00:00:00Z"}"#;
+            answers.extend([says(200, r#"{"id":1}"#), says(201, token), says(200, REPOSITORY), says(200, "[]")]);
+        }
+        let script = Script::of(answers);
+        let seen = script.desk_with(super::auth_tests::app(&secret)).observe().await;
+        let named: Vec<_> = seen.iter().filter(|one| one.what.contains("clock is")).map(|one| one.kind).collect();
+        assert_eq!(named, if kind == Observed::Fine { vec![] } else { vec![kind] }, "{seconds} s: {seen:#?}");
+        let knows = seen.iter().any(|one| one.what.contains("knows the App"));
+        assert_eq!(knows, seconds.abs() < 100, "{seen:#?}");
+    }
+}
+
+#[tokio::test]
 async fn every_repository_of_a_route_is_looked_at() {
     let script = Script::of(vec![says(200, REPOSITORY), says(200, "[]"), says(404, "{}")]);
     let mut desk = script.desk();
