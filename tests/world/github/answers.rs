@@ -251,10 +251,14 @@ fn finish(state: &mut State, request: &Request, mut reply: Reply) -> Reply {
     unknown_fields(&mut reply.body);
     let token = request.token().unwrap_or_default();
     let rate = *state.rate(token);
-    let expires = state.token(token).and_then(|token| token.expires);
+    let (expires, scopes) = match state.token(token) {
+        Some(token) => (token.expires, token.scopes.clone()),
+        None => (None, None),
+    };
     let used = 5_000_u32.saturating_sub(rate.remaining);
     let version = request.header("x-github-api-version").unwrap_or(VERSIONS[0]);
     let reply = reply
+        .with("date", state.now().strftime("%a, %d %b %Y %H:%M:%S GMT"))
         .with("x-ratelimit-limit", 5_000)
         .with("x-ratelimit-remaining", rate.remaining)
         .with("x-ratelimit-used", used)
@@ -263,6 +267,10 @@ fn finish(state: &mut State, request: &Request, mut reply: Reply) -> Reply {
         .with("x-github-api-version-selected", version)
         .with("x-github-media-type", "github.v3; format=json")
         .with("x-github-request-id", format!("EMBA:{:04X}", state.record.len()));
+    let reply = match scopes {
+        Some(scopes) => reply.with("x-oauth-scopes", scopes),
+        None => reply,
+    };
     match expires {
         Some(end) => reply.with("github-authentication-token-expiration", end.strftime("%Y-%m-%d %H:%M:%S UTC")),
         None => reply,

@@ -39,6 +39,7 @@ impl GitHub {
             otherwise,
             hides_drafts: false,
             expires: None,
+            scopes: None,
         });
         self
     }
@@ -136,6 +137,11 @@ impl GitHub {
     pub fn token_ends_in(&self, token: &str, time: Duration) -> &Self {
         let end = self.state().now() + SignedDuration::try_from(time).unwrap();
         self.change_token(token, |token| token.expires = Some(end))
+    }
+
+    /// A token is a classic one with these scopes.
+    pub fn token_has_scopes(&self, token: &str, scopes: &str) -> &Self {
+        self.change_token(token, |token| token.scopes = Some(scopes.to_owned()))
     }
 
     /// How many requests a token has left, and for how long.

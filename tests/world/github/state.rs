@@ -88,6 +88,8 @@ pub(super) struct Token {
     pub(super) otherwise: Access,
     pub(super) hides_drafts: bool,
     pub(super) expires: Option<Timestamp>,
+    /// What a classic token may do at all; a fine-grained one has none.
+    pub(super) scopes: Option<String>,
 }
 
 #[derive(Clone, Copy)]
