@@ -18,6 +18,13 @@ pub(crate) fn hub() -> GitHub {
     GitHub::starts().with_repository(KATA).with_token(TOKEN)
 }
 
+/// Something that somebody can mend, and what the admins are told of it meanwhile.
+pub(crate) struct Trouble {
+    pub(crate) begins: fn(&World, &GitHub),
+    pub(crate) ends: fn(&World, &GitHub),
+    pub(crate) says: &'static str,
+}
+
 /// The drafts of a case.
 pub(crate) fn drafts_of(hub: &GitHub, case: &str) -> Vec<github::Draft> {
     let mut drafts = hub.advisories_of(KATA);

@@ -98,27 +98,33 @@ fn an_app_that_gets_no_token_opens_nothing_tells_the_admins_and_goes_on_when_men
     let hub = hub();
     let world = plan(&hub).start();
     let eve = world.reporter("eve");
-    let break_and_mend: [(&dyn Fn(), &dyn Fn(), &str); 3] = [
-        (&|| drop(hub.app_may(APP, "read")), &|| drop(hub.app_may(APP, "write")), "(422)"),
-        (
-            &|| world.reconfigure(|settings| settings.github().secret = GitHub::foreign_key()),
-            &|| world.reconfigure(|settings| settings.github().secret = GitHub::app_key().into()),
-            "(401)",
-        ),
-        (&|| drop(hub.fails(Kind::Installation, 1, Fault::Status(404))), &|| drop(hub.works_again()), "(404)"),
+    let troubles = [
+        Trouble {
+            begins: |_, hub| _ = hub.app_may(APP, "read"),
+            ends: |_, hub| _ = hub.app_may(APP, "write"),
+            says: "(422)",
+        },
+        Trouble {
+            begins: |world, _| world.reconfigure(|settings| settings.github().secret = GitHub::foreign_key()),
+            ends: |world, _| world.reconfigure(|settings| settings.github().secret = GitHub::app_key().into()),
+            says: "(401)",
+        },
+        Trouble {
+            begins: |_, hub| _ = hub.always_fails(Kind::Installation, Fault::Status(404)),
+            ends: |_, hub| _ = hub.works_again(),
+            says: "(404)",
+        },
     ];
-    for (number, (breaks, mends, code)) in break_and_mend.into_iter().enumerate() {
-        breaks();
+    for (number, Trouble { begins, ends, says }) in troubles.into_iter().enumerate() {
+        begins(&world, &hub);
         let text = format!("no token {number};");
         world.gateway.receives(report().from(&eve).encrypted().saying(&text));
         world.gateway.runs_once_and_leaves_work();
         let case = world.members.copy_of("alice", &text).case().to_owned();
         assert!(drafts_of(&hub, &case).is_empty());
         world.gateway.does(&["run", "--once"]);
-        let notices = world.members.mails_of("alice");
-        let said: Vec<_> = notices.iter().map(|mail| mail.statement_text.as_str()).collect();
-        assert_eq!(world.members.copies_of("alice", code).len(), 1, "the admins are told {code}: {said:?}");
-        mends();
+        assert_eq!(world.members.copies_of("alice", says).len(), 1, "the admins are told {says}");
+        ends(&world, &hub);
         world.everything_is_due();
         world.gateway.runs_once();
         assert_eq!(drafts_of(&hub, &case).len(), 1);

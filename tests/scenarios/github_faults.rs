@@ -186,27 +186,61 @@ fn a_repository_without_advisories_or_a_token_without_permission_is_told_in_word
     let hub = hub();
     let (world, eve) = with_one_draft(&hub);
     let trial = Trial { world: &world, hub: &hub, eve: &eve };
-    let breaks: [(&dyn Fn(), &dyn Fn(), &str); 4] = [
-        (&|| drop(hub.switches_advisories_off(KATA, 404)), &|| drop(hub.switches_advisories_on(KATA)), "(404)"),
-        (&|| drop(hub.switches_advisories_off(KATA, 403)), &|| drop(hub.switches_advisories_on(KATA)), "(403)"),
-        (
-            &|| drop(hub.allows(TOKEN, KATA, Access::Public)),
-            &|| drop(hub.allows(TOKEN, KATA, Access::Write)),
-            "permission",
-        ),
-        (&|| drop(hub.allows(TOKEN, KATA, Access::None)), &|| drop(hub.allows(TOKEN, KATA, Access::Admin)), "(404)"),
+    let troubles = [
+        Trouble {
+            begins: |_, hub| _ = hub.switches_advisories_off(KATA, 404),
+            ends: |_, hub| _ = hub.switches_advisories_on(KATA),
+            says: "(404)",
+        },
+        Trouble {
+            begins: |_, hub| _ = hub.switches_advisories_off(KATA, 403),
+            ends: |_, hub| _ = hub.switches_advisories_on(KATA),
+            says: "(403)",
+        },
+        Trouble {
+            begins: |_, hub| _ = hub.allows(TOKEN, KATA, Access::Public),
+            ends: |_, hub| _ = hub.allows(TOKEN, KATA, Access::Write),
+            says: "Repository security advisories: read and write",
+        },
+        Trouble {
+            begins: |_, hub| _ = hub.allows(TOKEN, KATA, Access::None),
+            ends: |_, hub| _ = hub.allows(TOKEN, KATA, Access::Admin),
+            says: "give the token access to this repository",
+        },
     ];
-    for (number, (break_it, mend_it, words)) in breaks.into_iter().enumerate() {
-        break_it();
+    for (number, Trouble { begins, ends, says }) in troubles.into_iter().enumerate() {
+        begins(&world, &hub);
         let text = format!("not allowed {number};");
         world.gateway.receives(report().from(&eve).encrypted().saying(&text));
         world.gateway.runs_once_and_leaves_work();
         world.gateway.does(&["run", "--once"]);
         world.members.each_can_read(&text);
-        assert!(!world.members.copies_of("bob", words).is_empty(), "the admins read {words}");
-        mend_it();
+        assert!(!world.members.copies_of("bob", says).is_empty(), "the admins read {says}");
+        ends(&world, &hub);
         trial.later(1);
         let case = world.members.copy_of("alice", &text).case().to_owned();
-        assert_eq!(drafts_of(&hub, &case).len(), 1, "{words}");
+        assert_eq!(drafts_of(&hub, &case).len(), 1, "{says}");
     }
+}
+
+#[test]
+fn a_new_token_takes_over_by_a_reload() {
+    let hub = hub().with_token("github_pat_of_the_next_year");
+    hub.token_ends_in(TOKEN, SHORT).time_passes(LONG);
+    let world = World::new().members(["alice"]).at(&hub, KATA, TOKEN).start();
+    let eve = world.reporter("eve");
+    let daemon = world.gateway.starts();
+    let soon = std::time::Duration::from_secs(20);
+    world.gateway.receives(report().from(&eve).encrypted().saying("with an old token;"));
+    wait_until("the admins are told", soon, || !world.members.copies_of("alice", "advisories.token").is_empty());
+    assert!(hub.drafts_of(KATA).is_empty());
+    world.reconfigure(|settings| settings.github().secret = "github_pat_of_the_next_year\n".into());
+    daemon.reloads();
+    wait_until("the draft is open", soon, || {
+        world.everything_is_due();
+        hub.drafts_of(KATA).len() == 1
+    });
+    wait_until("the link follows", soon, || !world.members.copies_of("alice", &hub.drafts_of(KATA)[0].link).is_empty());
+    assert_eq!(daemon.terminates().0, Some(0));
+    world.nothing_outside_contains("github_pat_of_the_next_year");
 }

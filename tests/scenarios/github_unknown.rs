@@ -293,3 +293,36 @@ fn a_gateway_that_dies_while_it_posts_looks_before_it_posts_again() {
         world.outbox_is_empty();
     }
 }
+
+#[test]
+fn gateways_on_one_postgresql_open_each_draft_once_though_one_dies_while_it_posts() {
+    let hub = hub();
+    let world = World::new().members(["alice"]).on(Database::Postgres).at(&hub, KATA, TOKEN).start();
+    let eve = world.reporter("eve");
+    opens_one(&world, &eve, "the very first");
+    let victim = world.gateway.starts();
+    hub.fails_next(Kind::Create, Fault::StallAfterCreation(Duration::from_secs(60)));
+    world.gateway.receives(report().from(&eve).encrypted().saying("taken over;"));
+    wait_until("it is posted", Duration::from_secs(20), || creations(&hub) == 2);
+    victim.dies();
+    let survivors = [world.gateway.starts(), world.gateway.starts()];
+    let texts: Vec<String> = (0..8).map(|number| format!("shared work {number};")).collect();
+    for text in &texts {
+        world.gateway.receives(report().from(&eve).encrypted().saying(text));
+    }
+    let soon = Duration::from_secs(90);
+    wait_until("all drafts are open", soon, || hub.drafts_of(KATA).len() >= 10);
+    // The lease of the dead ends at once.
+    world.sql("UPDATE outbox SET lease_until = 1, due = 1 WHERE kind = 'draft' AND state = 'sending'");
+    wait_until("the lost one is found", soon, || {
+        let rows = world.gateway.lists(&["queue", "list"]);
+        rows.iter().all(|row| row["kind"] != "draft")
+    });
+    for survivor in survivors {
+        assert_eq!(survivor.terminates().0, Some(0));
+    }
+    assert_eq!((hub.drafts_of(KATA).len(), creations(&hub)), (10, 10));
+    for text in texts.iter().map(String::as_str).chain(["taken over;"]) {
+        world.members.each_can_read(text);
+    }
+}

@@ -37,9 +37,11 @@ pub(super) fn moved(state: &State, request: &Request, name: &str) -> Option<Repl
 
 /// `GET /repos/{owner}/{repo}`
 pub(super) fn repository(repository: &Repository, access: Access) -> Reply {
+    let mut owner = person(repository.owner());
+    owner["type"] = "Organization".into();
     let given = json!({
         "id": repository.id, "name": repository.short_name(), "full_name": repository.name,
-        "owner": person(repository.owner()), "archived": repository.archived, "private": false, "visibility": "public",
+        "owner": owner, "archived": repository.archived, "private": false, "visibility": "public",
         "permissions": { "admin": access == Access::Admin, "maintain": false, "push": access >= Access::Write,
                          "triage": false, "pull": true },
         "html_url": format!("https://github.com/{}", repository.name),
