@@ -101,6 +101,10 @@ impl Client {
     /// When TLS cannot be set up; in words.
     pub(super) fn new(api: &Url) -> Result<Self, String> {
         let tls = if api.scheme() == "http" { without_roots()? } else { (*tls_config(&[])?).clone() };
+        Self::over(tls, api)
+    }
+
+    fn over(tls: rustls::ClientConfig, api: &Url) -> Result<Self, String> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
         headers.insert(HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION));
@@ -201,3 +205,7 @@ fn cause(error: reqwest::Error) -> String {
     }
     reason.to_string()
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
