@@ -10,6 +10,8 @@
 mod actor;
 mod baseline;
 mod connect;
+#[cfg(test)]
+mod dovecot_tests;
 mod fetch;
 mod finish;
 mod folders;
