@@ -1,6 +1,7 @@
 //! One configuration brought to life: keys, store, inboxes, courier and desk, put together once and replaced as a whole.
 
-use crate::adapters::{Directory, MaildirCourier, MaildirInbox, SendmailCourier};
+use crate::adapters::server::Server;
+use crate::adapters::{Directory, MaildirCourier, MaildirInbox, SendmailCourier, SmtpCourier};
 use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
 use crate::ports::{AdvisoryDesk, Courier, Inbox};
 use crate::report::{Keyring, Rules, StoreKey, TeamIdentity, Vault};
@@ -75,7 +76,10 @@ impl Gateway {
         }
         let courier: Arc<dyn Courier> = match &config.outgoing.kind {
             OutgoingKind::Maildir { path } => Arc::new(MaildirCourier::new(path.clone())),
-            OutgoingKind::Smtp { .. } => bail!("SMTP is not built into this version"),
+            OutgoingKind::Smtp { server } => {
+                let server = Server::resolve(server, "outgoing", &config, secrets)?;
+                Arc::new(SmtpCourier::new(server).map_err(|why| anyhow::anyhow!("outgoing.ca: {why}"))?)
+            }
             OutgoingKind::Sendmail { command } => Arc::new(SendmailCourier::new(command.clone())),
         };
         let desk: Option<Arc<dyn AdvisoryDesk>> = match &config.advisories.kind {
