@@ -334,7 +334,7 @@ fn announced_size(answer: &Response) -> Size {
 fn certificate_words(why: &rustls::CertificateError) -> String {
     use rustls::CertificateError as Why;
     match why {
-        Why::UnknownIssuer => "its issuer is not trusted".to_owned(),
+        Why::UnknownIssuer | Why::BadSignature => "its issuer is not trusted".to_owned(),
         Why::Expired | Why::ExpiredContext { .. } => "it has expired".to_owned(),
         Why::NotValidYet | Why::NotValidYetContext { .. } => "it is not valid yet; check the clock".to_owned(),
         Why::NotValidForName | Why::NotValidForNameContext { .. } => "it is for another name".to_owned(),

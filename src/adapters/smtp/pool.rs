@@ -73,7 +73,15 @@ impl Pool {
             }
             match self.door().open().await {
                 Ok(session) => return Ok(Lent { session, reused: false, permit }),
-                Err(fault) if fault.is_crowding() && self.shrink() => permit.forget(),
+                Err(fault) if fault.is_crowding() => {
+                    if let Some(session) = self.idle() {
+                        return Ok(Lent { session, reused: true, permit });
+                    }
+                    if !self.shrink() {
+                        return Err(fault);
+                    }
+                    permit.forget();
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -112,15 +120,18 @@ impl Pool {
         None
     }
 
-    /// The server takes no further session now: from here on there is one less at once. `false` if this is the only one.
+    /// The server takes no further session now: from here on there are at most those in use but this one. `false` if there is
+    /// no other.
     fn shrink(&self) -> bool {
         let mut kept = self.kept();
-        let in_use = kept.capacity.saturating_sub(self.room.available_permits());
-        let others = in_use > 1 && kept.capacity > 1;
-        if others {
-            kept.capacity -= 1;
+        let free = self.room.forget_permits(self.room.available_permits());
+        let in_use = kept.capacity.saturating_sub(free);
+        if in_use <= 1 {
+            self.room.add_permits(free);
+            return false;
         }
-        others
+        kept.capacity = in_use - 1;
+        true
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

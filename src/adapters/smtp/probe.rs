@@ -66,3 +66,7 @@ fn megabytes(octets: u64) -> String {
 fn broken(trouble: Trouble) -> Observation {
     Observation { kind: Observed::Broken, key: trouble.key, what: trouble.what, mend: trouble.mend }
 }
+
+#[cfg(test)]
+#[path = "probe_tests.rs"]
+mod tests;

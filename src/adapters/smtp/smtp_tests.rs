@@ -1,6 +1,7 @@
 use super::fake_tests::{Act, Fake, PASSWORD, Script};
 use super::*;
 use crate::config::Tls;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 const MAIL: &[u8] = b"Subject: x\r\n\r\n.leading dot\r\nend\r\n";
@@ -119,13 +120,13 @@ async fn a_server_that_takes_few_connections_gets_few() {
     let courier = courier(fake.server());
     let ends = futures::future::join_all((0..4).map(|_| courier.hand_over(FROM, EVE, MAIL))).await;
     assert!(ends.iter().all(Result::is_ok), "{ends:?}");
-    assert_eq!(fake.seen()[0].contents.len(), 4);
+    let delivered: usize = fake.seen().iter().map(|seen| seen.contents.len()).sum();
+    assert_eq!(delivered, 4);
 }
 
 #[tokio::test]
 async fn what_breaks_before_the_final_dot_is_tried_again() {
     let mut scripts = vec![
-        Script { cut_at: Some(10), ..Script::default() },
         Script { greeting: Act::Close, ..Script::default() },
         Script { greeting: Act::Stall, ..Script::default() },
         Script { greeting: Act::Say("hello there"), ..Script::default() },
@@ -140,9 +141,18 @@ async fn what_breaks_before_the_final_dot_is_tried_again() {
     scripts.push(Script::with("DATA", Act::Say("250 what mail?")));
     scripts.push(Script::with(".", Act::Say("451 4.3.0 disk full")));
     scripts.push(Script::with(".", Act::Say("421 4.3.0 shutting down")));
-    for script in scripts {
-        temporary(end(script).await);
+    for end in futures::future::join_all(scripts.into_iter().map(end)).await {
+        temporary(end);
     }
+}
+
+#[tokio::test]
+async fn a_connection_cut_within_the_mail_is_no_unknown_end() {
+    let hello = "250-fake\r\n250-SIZE\r\n250 AUTH PLAIN";
+    let fake = Fake::start(Tls::Implicit, vec![Script { hello, cut_at: Some(10), ..Script::default() }]).await;
+    let large = b"0123456789abcdef\r\n".repeat(2_000_000);
+    let text = temporary(courier(fake.server()).hand_over(FROM, EVE, &large).await);
+    assert!(text.contains("while the mail was being sent"), "{text}");
 }
 
 #[tokio::test]
@@ -220,8 +230,125 @@ async fn a_size_that_is_refused_is_told_from_other_refusals() {
 #[tokio::test]
 async fn a_server_without_size_gets_no_size() {
     let hello = "250-fake\r\n250 AUTH LOGIN";
-    let fake = Fake::start(Tls::Implicit, vec![Script { hello, acts: [("AUTH", Act::Say("235 ok"))].into(), ..Script::default() }]);
+    let fake = Fake::start(
+        Tls::Implicit,
+        vec![Script { hello, acts: [("AUTH", Act::Say("235 ok"))].into(), ..Script::default() }],
+    );
     let fake = fake.await;
     send(&fake).await.unwrap();
     assert!(!fake.text().contains("SIZE="));
+}
+
+#[tokio::test]
+async fn a_broken_tls_never_sees_the_login_nor_the_envelope() {
+    for tls in [Tls::Implicit, Tls::StartTls] {
+        let unknown = Fake::start(tls, vec![Script::default()]).await;
+        let text = temporary(
+            courier(Server { extra_roots: other_roots().await, ..unknown.server() }).hand_over(FROM, EVE, MAIL).await,
+        );
+        assert!(text.contains("issuer is not trusted"), "{text}");
+        let other_name = Fake::start_as("mail.example", tls, vec![Script::default()]).await;
+        let text = temporary(send(&other_name).await);
+        assert!(text.contains("for another name"), "{text}");
+        for fake in [unknown, other_name] {
+            let said = fake.text();
+            assert!(!said.contains("AUTH") && !said.contains("MAIL") && !said.contains(EVE), "{said}");
+        }
+    }
+}
+
+async fn other_roots() -> Vec<rustls::pki_types::CertificateDer<'static>> {
+    vec![Fake::start(Tls::Implicit, vec![Script::default()]).await.root.clone()]
+}
+
+#[tokio::test]
+async fn starttls_that_is_missing_or_refused_ends_before_the_login() {
+    let stripped = Script { hello: "250-fake\r\n250 AUTH PLAIN LOGIN", ..Script::default() };
+    for script in [
+        stripped,
+        Script::with("STARTTLS", Act::Say("454 4.7.0 TLS not available")),
+        Script::with("STARTTLS", Act::Say("554 5.7.3 no")),
+        Script::with("STARTTLS", Act::Close),
+    ] {
+        let fake = Fake::start(Tls::StartTls, vec![script]).await;
+        let text = temporary(send(&fake).await);
+        assert!(text.contains("STARTTLS"), "{text}");
+        assert!(!fake.text().contains("AUTH") && !fake.text().contains("MAIL"));
+    }
+}
+
+#[tokio::test]
+async fn a_reply_injected_before_tls_stands_is_not_taken_for_one_of_the_servers() {
+    let injected = "250-fake\r\n250 AUTH PLAIN\r\n235 welcome\r\n";
+    let fake = Fake::start(Tls::StartTls, vec![Script { injected, ..Script::default() }]).await;
+    let text = temporary(send(&fake).await);
+    assert!(text.contains("more than one"), "{text}");
+    assert!(!fake.text().contains("AUTH"));
+}
+
+#[tokio::test]
+async fn a_port_of_the_other_kind_is_named_as_such() {
+    let fake = Fake::start(Tls::StartTls, vec![Script::default()]).await;
+    let text = temporary(courier(Server { tls: Tls::Implicit, ..fake.server() }).hand_over(FROM, EVE, MAIL).await);
+    assert!(text.contains("does not speak TLS") && text.contains("587"), "{text}");
+    let fake = Fake::start(Tls::Implicit, vec![Script::default()]).await;
+    let text = temporary(courier(Server { tls: Tls::StartTls, ..fake.server() }).hand_over(FROM, EVE, MAIL).await);
+    assert!(text.contains("465"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_worth_another_try() {
+    let fake = Fake::start(Tls::Implicit, vec![Script::default()]).await;
+    let gone = Server { host: "no-such-host.invalid".into(), ..fake.server() };
+    assert!(temporary(courier(gone).hand_over(FROM, EVE, MAIL).await).contains("not found"));
+    let port = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };
+    let closed = Server { port, ..fake.server() };
+    assert!(temporary(courier(closed).hand_over(FROM, EVE, MAIL).await).contains("cannot be reached"));
+}
+
+#[tokio::test]
+async fn a_login_that_the_server_does_not_offer_is_named() {
+    let fake =
+        Fake::start(Tls::Implicit, vec![Script { hello: "250-fake\r\n250 AUTH XOAUTH2", ..Script::default() }]).await;
+    assert!(temporary(send(&fake).await).contains("OAuth"));
+}
+
+#[tokio::test]
+async fn login_is_spoken_where_plain_is_not_offered() {
+    // Names and answers in base64; the server's table of acts is in capitals.
+    let acts = HashMap::from([
+        ("AUTH", Act::Say("334 VXNlcm5hbWU6")),
+        ("DM10", Act::Say("334 UGFzc3dvcmQ6")),
+        ("Y2FUYXJ5LXBHC3N3B3JK", Act::Say("235 2.7.0 welcome")),
+    ]);
+    let hello = "250-fake\r\n250 AUTH LOGIN";
+    let fake = Fake::start(Tls::Implicit, vec![Script { hello, acts, ..Script::default() }]).await;
+    send(&fake).await.unwrap();
+    assert_eq!(fake.seen()[0].lines[2..5], ["AUTH LOGIN", "dm10", "Y2FuYXJ5LXBhc3N3b3Jk"]);
+}
+
+#[tokio::test]
+async fn a_mail_that_could_be_taken_for_two_is_never_sent() {
+    let fake = Fake::start(Tls::Implicit, vec![Script::default()]).await;
+    let long = [b"x".repeat(999).as_slice(), b"\r\n"].concat();
+    for bad in [
+        b"a\n.\nMAIL FROM:<x@y>\r\n".as_slice(),
+        b"a\r\n.\rb\r\n",
+        b"no end",
+        "\u{fc}\r\n".as_bytes(),
+        &long,
+        b"\0\r\n",
+    ] {
+        permanent(courier(fake.server()).hand_over(FROM, EVE, bad).await);
+    }
+    for address in ["a@b>\r\nDATA", "a b@c", "no-at-sign", "a@b@c", "\u{fc}@b", "<a@b>", "a,b@c"] {
+        permanent(courier(fake.server()).hand_over(FROM, address, MAIL).await);
+    }
+    assert!(fake.seen().is_empty());
+}
+
+#[tokio::test]
+async fn endless_talk_of_a_server_ends_the_session() {
+    let greeting: &'static str = Box::leak(format!("220-{}", "x".repeat(200_000)).into_boxed_str());
+    temporary(end(Script { greeting: Act::Say(greeting), ..Script::default() }).await);
 }
