@@ -7,6 +7,10 @@ use std::path::PathBuf;
 impl Config {
     /// What the team decided about mail.
     pub fn rules(&self) -> Rules {
+        let github = match &self.advisories.kind {
+            AdvisoriesKind::Github(github) => Some(github),
+            AdvisoriesKind::Directory { .. } | AdvisoriesKind::None => None,
+        };
         Rules {
             aliases: self.team.aliases.clone(),
             authserv_id: self.intake.authserv_id.clone(),
@@ -24,6 +28,8 @@ impl Config {
                 (_, AdvisoryContent::Stub) => DraftContent::Stub,
                 (_, AdvisoryContent::Report) => DraftContent::Report,
             },
+            repository: github.map(|github| github.repository.clone()),
+            routes: github.map(|github| github.routes.clone()).unwrap_or_default(),
             limits: self.limits.clone(),
             ..Rules::new(&self.team.address, &self.team.case_prefix)
         }

@@ -3,12 +3,14 @@
 //! Security: secrets are read by reference (file, systemd credential, environment), never written in the file itself, and a
 //! secret file that others can read is refused.
 
+mod advisories;
 mod apply;
 mod error;
 pub mod keyring;
 mod parse;
 mod reader;
 mod secrets;
+mod servers;
 mod services;
 mod values;
 
@@ -72,6 +74,11 @@ impl Config {
 /// Why it cannot be used.
 pub fn check_address(text: &str) -> Result<String, Problem> {
     values::address(text)
+}
+
+/// Whether a host is this machine itself: `localhost`, 127.0.0.0/8 or ::1. Only there is a connection without TLS taken.
+pub fn is_loopback(host: &str) -> bool {
+    values::is_loopback(host)
 }
 
 /// Holds a team's name to the rules of the configuration.

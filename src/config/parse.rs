@@ -5,7 +5,7 @@
 
 use super::reader::{Source, Table};
 use super::{Config, ConfigError, GatewayKeyConfig, MemberConfig, OuterSubject, Problem, SecretRef, StoreConfig, Team};
-use super::{services, values};
+use super::{advisories, servers, services, values};
 use crate::report::KeyUse;
 use std::collections::HashMap;
 use std::path::Path;
@@ -26,9 +26,9 @@ fn parts<'a>(source: &'a Source<'a>) -> Result<Config, ConfigError> {
     let gateway_keys = gateway_keys(root.tables("gateway_keys")?, source)?;
     let members = members(root.tables("members")?, source)?;
     judge_addresses(&mut team, &members, source)?;
-    let mailbox = services::mailbox(root.table("mailbox")?)?;
-    let outgoing = services::outgoing(root.table("outgoing")?, &team.address)?;
-    let advisories = services::advisories(root.table("advisories")?)?;
+    let mailbox = servers::mailbox(root.table("mailbox")?)?;
+    let outgoing = servers::outgoing(root.table("outgoing")?, &team.address)?;
+    let advisories = advisories::advisories(root.table("advisories")?, &team.aliases)?;
     let (intake, max_size) = services::intake(root.table("intake")?)?;
     let limits = services::limits(root.table("limits")?, max_size)?;
     root.finish()?;
@@ -131,7 +131,7 @@ fn gateway_key(mut table: Table<'_>) -> Result<GatewayKeyConfig, ConfigError> {
 }
 
 /// `{ file = "…" }`, `{ credential = "NAME" }` or `{ env = "NAME" }`.
-fn secret(mut table: Table<'_>) -> Result<SecretRef, ConfigError> {
+pub(super) fn secret(mut table: Table<'_>) -> Result<SecretRef, ConfigError> {
     let simple = |text: &str, what: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !text.is_empty() && !text.starts_with('.') && text.chars().all(allowed) {

@@ -78,7 +78,8 @@ impl<'a> Table<'a> {
         self.source.wrong(&self.key(key), problem)
     }
 
-    fn missing(&self, key: &str, mend: &str) -> ConfigError {
+    /// An error about a key that must be there; `mend` says what to write.
+    pub(super) fn missing(&self, key: &str, mend: &str) -> ConfigError {
         self.wrong(key, Problem::new("it is missing", mend))
     }
 
@@ -252,17 +253,24 @@ impl<'a> Table<'a> {
 
     /// A table inside this one, if it is there.
     pub(super) fn optional_table(&mut self, key: &'static str) -> Result<Option<Table<'a>>, ConfigError> {
+        let mend = if self.path.is_empty() {
+            format!("write a table that begins with [{key}]")
+        } else {
+            format!("write a table, as in {key} = {{ … }}")
+        };
+        self.optional_table_or(key, &mend)
+    }
+
+    /// A table inside this one, if it is there; `mend` says what to write where it is something else.
+    pub(super) fn optional_table_or(
+        &mut self,
+        key: &'static str,
+        mend: &str,
+    ) -> Result<Option<Table<'a>>, ConfigError> {
         match self.take(key) {
             None => Ok(None),
             Some(DeValue::Table(table)) => Ok(Some(self.inner(key.to_owned(), table))),
-            Some(other) => {
-                let mend = if self.path.is_empty() {
-                    format!("write a table that begins with [{key}]")
-                } else {
-                    format!("write a table, as in {key} = {{ … }}")
-                };
-                Err(self.mistyped(key, &other, &mend))
-            }
+            Some(other) => Err(self.mistyped(key, &other, mend)),
         }
     }
 

@@ -1,113 +1,15 @@
-//! From the document to the configuration: mailbox, outgoing mail, advisories, intake, limits.
+//! From the document to the configuration: intake and limits, and what the readers of other sections share.
 //!
 //! Security: what this version does not do is refused in its own words. A team that asked for screening, hidden reporters or
 //! retention must not believe that it has them.
 
 use super::reader::Table;
-use super::{
-    AdvisoriesConfig, AdvisoriesKind, AdvisoryContent, ConfigError, Done, IntakeConfig, MailboxConfig, OpenFor,
-    OutgoingConfig, OutgoingKind, PlaintextAnswers, PlaintextPolicy, Problem, values,
-};
+use super::{ConfigError, IntakeConfig, PlaintextAnswers, PlaintextPolicy, Problem, values};
 use crate::report::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const REMOVE: &str = "remove it";
-const IMAP_KEYS: &[&str] = &["host", "port", "user", "password", "tls", "ca", "folder"];
-const SMTP_KEYS: &[&str] = &["host", "port", "user", "password", "tls", "ca"];
-const GITHUB_KEYS: &[&str] = &["repository", "token", "app", "api", "teams", "users"];
-
-pub(super) fn mailbox(mut table: Table<'_>) -> Result<MailboxConfig, ConfigError> {
-    const MEND: &str = "use \"maildir\" or \"none\"";
-    let kind = table.required("kind", MEND)?;
-    let mailbox = match kind.as_str() {
-        "maildir" => {
-            refuse_other_kind(&mut table, IMAP_KEYS, "imap")?;
-            let path = required_path(&mut table, "path", "name the Maildir in which reports arrive")?;
-            let done = table.read("done", done)?.unwrap_or_else(|| Done::Move("Archive".into()));
-            let poll = bounded(&mut table, "poll", Duration::from_secs(1), DAY)?.unwrap_or(Duration::from_secs(60));
-            MailboxConfig::Maildir { path, done, poll }
-        }
-        "none" => {
-            refuse_other_kind(&mut table, IMAP_KEYS, "imap")?;
-            table.refuse(&["path", "done", "poll"], "it means nothing with kind = \"none\"", REMOVE)?;
-            MailboxConfig::None
-        }
-        "imap" => return Err(table.wrong("kind", not_built("\"imap\"", MEND))),
-        other => return Err(table.wrong("kind", none_of(other, MEND))),
-    };
-    table.finish()?;
-    Ok(mailbox)
-}
-
-fn done(text: &str) -> Result<Done, Problem> {
-    match text.split_once(':') {
-        Some(("move", folder)) => values::maildir_folder(folder).map(Done::Move),
-        None if text == "delete" => Ok(Done::Delete),
-        None if text == "seen" => Ok(Done::Seen),
-        _ => Err(none_of(text, "use \"move:FOLDER\", \"delete\" or \"seen\"")),
-    }
-}
-
-pub(super) fn outgoing(mut table: Table<'_>, team_address: &str) -> Result<OutgoingConfig, ConfigError> {
-    const MEND: &str = "use \"sendmail\" or \"maildir\"";
-    let kind = table.required("kind", MEND)?;
-    let kind = match kind.as_str() {
-        "maildir" => {
-            refuse_other_kind(&mut table, SMTP_KEYS, "smtp")?;
-            table.refuse(&["command"], "it means nothing with kind = \"maildir\"", REMOVE)?;
-            let path = required_path(&mut table, "path", "name the folder in which each recipient gets a Maildir")?;
-            OutgoingKind::Maildir { path }
-        }
-        "sendmail" => {
-            refuse_other_kind(&mut table, SMTP_KEYS, "smtp")?;
-            table.refuse(&["path"], "it means nothing with kind = \"sendmail\"", REMOVE)?;
-            let command = required_path(&mut table, "command", "name the program, as in \"/usr/sbin/sendmail\"")?;
-            OutgoingKind::Sendmail { command }
-        }
-        "smtp" => return Err(table.wrong("kind", not_built("\"smtp\"", MEND))),
-        other => return Err(table.wrong("kind", none_of(other, MEND))),
-    };
-    let bounces = table.read("bounces", values::address)?.unwrap_or_else(|| team_address.to_owned());
-    table.finish()?;
-    Ok(OutgoingConfig { kind, bounces })
-}
-
-pub(super) fn advisories(mut table: Table<'_>) -> Result<AdvisoriesConfig, ConfigError> {
-    const MEND: &str = "use \"directory\" or \"none\"";
-    let kind = table.required("kind", MEND)?;
-    let kind = match kind.as_str() {
-        "directory" => AdvisoriesKind::Directory {
-            path: required_path(&mut table, "path", "name the folder in which drafts are written")?,
-        },
-        "none" => {
-            table.refuse(&["path"], "it means nothing with kind = \"none\"", REMOVE)?;
-            AdvisoriesKind::None
-        }
-        "github" => return Err(table.wrong("kind", not_built("\"github\"", MEND))),
-        other => return Err(table.wrong("kind", none_of(other, MEND))),
-    };
-    refuse_other_kind(&mut table, GITHUB_KEYS, "github")?;
-    table.refuse(&["routes"], "routes to other repositories are not built into this version", REMOVE)?;
-    let advisories = AdvisoriesConfig {
-        kind,
-        content: table.choice(
-            "content",
-            &[("stub", AdvisoryContent::Stub), ("report", AdvisoryContent::Report)],
-            AdvisoryContent::Stub,
-        )?,
-        open_for: table.choice(
-            "open_for",
-            &[("encrypted", OpenFor::Encrypted), ("all", OpenFor::All)],
-            OpenFor::Encrypted,
-        )?,
-        max_per_hour: table.number("max_per_hour", 0..=10_000)?.unwrap_or(10),
-        max_per_day: table.number("max_per_day", 0..=10_000)?.unwrap_or(30),
-        components: table.list("components", values::component)?,
-    };
-    table.finish()?;
-    Ok(advisories)
-}
+pub(super) const REMOVE: &str = "remove it";
 
 /// `[intake]`, and its `max_size`.
 pub(super) fn intake(mut table: Table<'_>) -> Result<(IntakeConfig, Option<u64>), ConfigError> {
@@ -167,8 +69,8 @@ pub(super) fn limits(mut table: Table<'_>, max_size: Option<u64>) -> Result<Limi
     Ok(limits)
 }
 
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// A size within what one process can hold: mail is opened in memory.
 fn size(table: &mut Table<'_>, key: &'static str) -> Result<Option<u64>, ConfigError> {
@@ -184,7 +86,8 @@ fn count(table: &mut Table<'_>, key: &'static str, most: u32, default: usize) ->
     Ok(number.and_then(|number| usize::try_from(number).ok()).unwrap_or(default))
 }
 
-fn bounded(
+/// A duration within bounds, if it is there.
+pub(super) fn bounded(
     table: &mut Table<'_>,
     key: &'static str,
     least: Duration,
@@ -200,18 +103,21 @@ fn bounded(
     })
 }
 
-fn required_path(table: &mut Table<'_>, key: &'static str, mend: &str) -> Result<PathBuf, ConfigError> {
+/// A path that must be there.
+pub(super) fn required_path(table: &mut Table<'_>, key: &'static str, mend: &str) -> Result<PathBuf, ConfigError> {
     table.path(key)?.ok_or_else(|| table.wrong(key, Problem::new("it is missing", mend)))
 }
 
-fn refuse_other_kind(table: &mut Table<'_>, keys: &[&'static str], kind: &str) -> Result<(), ConfigError> {
-    table.refuse(keys, &format!("it belongs to kind = {kind:?}, which is not built into this version"), REMOVE)
+/// Refuses keys that mean something only with another kind.
+pub(super) fn refuse_other_kind(table: &mut Table<'_>, keys: &[&'static str], kind: &str) -> Result<(), ConfigError> {
+    table.refuse(keys, &format!("it belongs to kind = {kind:?}"), REMOVE)
 }
 
 fn not_built(value: &str, mend: &str) -> Problem {
     Problem::new(format!("{value} is not built into this version"), mend)
 }
 
-fn none_of(value: &str, mend: &str) -> Problem {
+/// A word that is none of the allowed ones.
+pub(super) fn none_of(value: &str, mend: &str) -> Problem {
     Problem::new(format!("{value:?} is none of its values"), mend)
 }

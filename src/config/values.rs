@@ -6,6 +6,7 @@
 use super::{Database, Problem};
 use crate::report::CaseId;
 use jiff::{Span, SpanRelativeTo};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -60,13 +61,7 @@ pub(super) fn address(text: &str) -> Result<String, Problem> {
     if !atoms || local.starts_with('-') || local.len() > 64 {
         return wrong("what stands before the @ has a form that is not taken");
     }
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    if domain.len() > 253 || !domain.split('.').all(label) {
+    if !is_domain(domain) {
         return wrong("what stands behind the @ is no domain name");
     }
     Ok(text.to_owned())
@@ -163,6 +158,61 @@ pub(super) fn maildir_folder(text: &str) -> Result<String, Problem> {
         ));
     }
     Ok(text.to_owned())
+}
+
+/// A server's name or address, without a port and without brackets.
+pub(super) fn host(text: &str) -> Result<String, Problem> {
+    let wrong = |mend: &str| Err(Problem::new(format!("{text:?} is not the name of a server"), mend));
+    if text.contains("://") {
+        return wrong("write the host alone, without the beginning of a URL");
+    }
+    if text.parse::<IpAddr>().is_ok() || is_domain(text) {
+        return Ok(text.to_owned());
+    }
+    if text.starts_with('[') {
+        return wrong("write the address without brackets, as in \"::1\", and the port as port = …");
+    }
+    if text.contains(':') {
+        return wrong("write the host alone, and the port as port = …");
+    }
+    if !text.is_ascii() {
+        return wrong("use the xn-- form of an international name");
+    }
+    wrong("write a host name, as in \"mail.example.org\", or an IP address")
+}
+
+/// Whether a host is this machine itself.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether these are labels of letters, digits and inner hyphens, at most 253 octets (RFC 1123 section 2.1).
+fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}
+
+/// The name that somebody logs in with.
+pub(super) fn login_name(text: &str) -> Result<String, Problem> {
+    if (1..=320).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    let what = "it is empty, longer than 320 octets, or has control characters";
+    Err(Problem::new(what, "write the name that the mail server knows, often the whole address"))
+}
+
+/// A mailbox on an IMAP server, as people write it.
+pub(super) fn mailbox_name(text: &str) -> Result<String, Problem> {
+    if (1..=1_000).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    let what = "the folder's name is empty, longer than 1000 octets, or has control characters";
+    Err(Problem::new(what, "write it as your mail program shows it, as in \"Archive\" or \"INBOX/Archive\""))
 }
 
 /// A component: a short word that a draft advisory may show.
