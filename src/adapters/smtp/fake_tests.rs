@@ -179,7 +179,7 @@ impl Talk {
         }
     }
 
-    async fn run(mut self, mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Option<()> {
+    async fn run(self, mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Option<()> {
         self.act(&mut stream, self.script.greeting).await?;
         self.answer(stream).await
     }

@@ -93,5 +93,7 @@ impl Courier for SmtpCourier {
 #[cfg(test)]
 mod fake_tests;
 #[cfg(test)]
+mod postfix_tests;
+#[cfg(test)]
 #[path = "smtp_tests.rs"]
 mod tests;
