@@ -1,7 +1,9 @@
 //! One configuration brought to life: keys, store, inboxes, courier and desk, put together once and replaced as a whole.
 
 use crate::adapters::server::Server;
-use crate::adapters::{Directory, Github, ImapInbox, MaildirCourier, MaildirInbox, Memory, SendmailCourier};
+use crate::adapters::{
+    Directory, Github, ImapInbox, MaildirCourier, MaildirInbox, Memory, SendmailCourier, SmtpCourier,
+};
 use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
 use crate::ports::{AdvisoryDesk, Answer, Courier, Inbox};
 use crate::report::{Keyring, Lookup, Rules, StoreKey, TeamIdentity, Vault};
@@ -82,7 +84,10 @@ impl Gateway {
         }
         let courier: Arc<dyn Courier> = match &config.outgoing.kind {
             OutgoingKind::Maildir { path } => Arc::new(MaildirCourier::new(path.clone())),
-            OutgoingKind::Smtp { .. } => bail!("SMTP is not built into this version"),
+            OutgoingKind::Smtp { server } => {
+                let server = Server::resolve(server, "outgoing", &config, secrets)?;
+                Arc::new(SmtpCourier::new(server).map_err(|why| anyhow::anyhow!("outgoing.ca: {why}"))?)
+            }
             OutgoingKind::Sendmail { command } => Arc::new(SendmailCourier::new(command.clone())),
         };
         let desk: Option<Arc<dyn AdvisoryDesk>> = match &config.advisories.kind {

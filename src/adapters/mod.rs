@@ -13,6 +13,7 @@ mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
 pub(crate) mod server;
+mod smtp;
 pub(crate) mod waiting;
 
 pub use directory::Directory;
@@ -21,3 +22,4 @@ pub use imap::{ImapInbox, Memory};
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;
+pub use smtp::{SmtpCourier, observe as observe_smtp};
