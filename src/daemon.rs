@@ -100,6 +100,7 @@ impl Running {
             let _told_by_the_error = leases::give_back(gateway, &[]).await;
         }
         role::release(gateway, fence).await;
+        let _only_shown = gateway.doors.write_down(gateway).await;
         worked?;
         trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
     }
@@ -170,6 +171,7 @@ impl Running {
         let tidying = async {
             in_hand.put_back(&gateway).await?;
             leases::give_back(&gateway, &[]).await?;
+            let _only_shown = gateway.doors.write_down(&gateway).await;
             gateway.store.close().await;
             Ok::<_, StepError>(())
         };
@@ -225,10 +227,26 @@ fn spawn_loops(
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
     loops.spawn(intake::take_in(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
     loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
+    loops.spawn(doors_loop(gateway.clone(), end.clone()));
     for part in Part::ALL {
         loops.spawn(outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells)));
     }
     loops
+}
+
+/// Writes down how the doors were found, for `status`.
+async fn doors_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken) {
+    while !end.is_cancelled() {
+        let doors = Arc::clone(&gateway.borrow().doors);
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = doors.wait() => {
+                let current = gateway.borrow().clone();
+                // What a store that does not answer did not take is written the next time.
+                let _only_shown = doors.write_down(&current).await;
+            }
+        }
+    }
 }
 
 async fn sort_loop(

@@ -5,6 +5,7 @@ use crate::adapters::{
     Directory, Github, ImapInbox, MaildirCourier, MaildirInbox, Memory, SendmailCourier, SmtpCourier,
 };
 use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
+use crate::doors::{Door, Doors, Noted};
 use crate::ports::{AdvisoryDesk, Answer, Courier, Inbox};
 use crate::report::{Keyring, Lookup, Rules, StoreKey, TeamIdentity, Vault};
 use crate::spool::SpoolInbox;
@@ -30,6 +31,8 @@ pub struct Gateway {
     pub handoff: Arc<Handoff>,
     pub refused: Arc<Refused>,
     pub owner: Owner,
+    /// How the doors were found.
+    pub doors: Arc<Doors>,
 }
 
 impl Gateway {
@@ -40,7 +43,10 @@ impl Gateway {
     pub async fn assemble(config: Config, keyring: Keyring, store: Store, secrets: &Secrets) -> anyhow::Result<Self> {
         let vault = open_vault(&store, &keyring).await?;
         let owner = Owner::from_random(vault.random()?);
-        Self::build(config, keyring, Arc::new(vault), store, owner, secrets)
+        let doors = Arc::new(Doors::default());
+        let gateway = Self::build(config, keyring, Arc::new(vault), store, owner, doors, secrets)?;
+        gateway.doors.recall(&gateway).await;
+        Ok(gateway)
     }
 
     /// The same gateway with a new configuration: store, vault and name stay, everything else is new. The store key is wrapped
@@ -54,7 +60,16 @@ impl Gateway {
         }
         let keyring = config::load_keyring(&config, secrets)?;
         rewrap(&self.store, &self.keyring, &keyring).await?;
-        Self::build(config, keyring, Arc::clone(&self.vault), self.store.clone(), self.owner.clone(), secrets)
+        let (vault, owner, doors) = (Arc::clone(&self.vault), self.owner.clone(), Arc::clone(&self.doors));
+        let new = Self::build(config, keyring, vault, self.store.clone(), owner, doors, secrets)?;
+        // What was found at a door that leads elsewhere now says nothing about it.
+        let changed = [
+            (Door::Mailbox, new.config.mailbox != self.config.mailbox),
+            (Door::Outgoing, new.config.outgoing != self.config.outgoing),
+            (Door::Advisories, new.config.advisories.kind != self.config.advisories.kind),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).for_each(|(door, _)| new.doors.forget(door));
+        Ok(new)
     }
 
     fn build(
@@ -63,6 +78,7 @@ impl Gateway {
         vault: Arc<Vault>,
         store: Store,
         owner: Owner,
+        doors: Arc<Doors>,
         secrets: &Secrets,
     ) -> anyhow::Result<Self> {
         let keyring = Arc::new(keyring);
@@ -95,8 +111,24 @@ impl Gateway {
             AdvisoriesKind::Github(github) => Some(Arc::new(Github::new(github, &config, secrets)?)),
             AdvisoriesKind::None => None,
         };
+        let inboxes = inboxes.into_iter().map(|inbox| Noted::inbox(inbox, &doors)).collect();
+        let (courier, desk) = (Noted::courier(courier, &doors), desk.map(|desk| Noted::desk(desk, &doors)));
         let (handoff, refused) = (Arc::new(Handoff::default()), Arc::new(Refused::default()));
-        Ok(Self { config, keyring, rules, identity, vault, store, inboxes, courier, desk, handoff, refused, owner })
+        Ok(Self {
+            config,
+            keyring,
+            rules,
+            identity,
+            vault,
+            store,
+            inboxes,
+            courier,
+            desk,
+            handoff,
+            refused,
+            owner,
+            doors,
+        })
     }
 
     /// Whether several gateways may work on this store.
