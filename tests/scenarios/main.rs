@@ -11,6 +11,7 @@ mod acknowledgements;
 mod advisories;
 mod canaries;
 mod configuration;
+mod connections;
 mod conversation;
 mod daemon;
 mod faults;
