@@ -82,6 +82,7 @@ fn seal<const SIZE: usize>(bencher: Bencher, members: usize) {
             advisory: None,
             sections: &sections,
             envelope_from: TEAM,
+            reduced: None,
         };
         let signed = prepare_copies(&input, &KEYRING, &batch, now).unwrap();
         for member in &batch {

@@ -3,11 +3,12 @@
 //! Security: every loop may be killed at any point; what it had begun is in the store. A reload takes the whole new
 //! configuration or nothing, and takes effect between two mails.
 
+mod intake;
+mod outbox;
 mod role;
 
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
-use crate::ports::Inbox;
 use crate::steps::leases::{self, AMBIGUOUS};
 use crate::steps::said::is_news;
 use crate::steps::sort::InHand;
@@ -15,6 +16,7 @@ use crate::steps::{self, StepError};
 use crate::store::lock::DaemonLock;
 use crate::store::{Fence, Mode, Store};
 use anyhow::Context;
+use outbox::Part;
 use role::Role;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ pub async fn start(file: &Path, secrets: &Secrets) -> anyhow::Result<Running> {
     if !shared {
         // The lock says that nobody else works here: whatever is claimed was claimed by a process that is gone.
         let now = gateway.store.now().await?;
-        gateway.store.free_leases(None, now, AMBIGUOUS).await?;
+        gateway.store.free_leases(None, &[], now, AMBIGUOUS).await?;
         let found = gateway.store.recover().await?;
         if found > 0 {
             tracing::warn!(
@@ -95,9 +97,10 @@ impl Running {
         let worked = leases::keep(gateway, self.work_off_all(&role, progress)).await;
         if worked.is_err() {
             // Nobody need wait for the end of the leases.
-            let _told_by_the_error = leases::give_back(gateway).await;
+            let _told_by_the_error = leases::give_back(gateway, &[]).await;
         }
         role::release(gateway, fence).await;
+        let _only_shown = gateway.doors.write_down(gateway).await;
         worked?;
         trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
     }
@@ -106,15 +109,15 @@ impl Running {
         let gateway = &self.gateway;
         loop {
             let opened = if role.is_held() { steps::sort::sort(gateway).await? } else { 0 };
-            let drafted = drafts(gateway).await;
-            let (delivered, answered) = each_outbox(gateway).await?;
-            let drafted = drafted?;
-            for (what, count) in
-                [("opened", opened), ("drafts", drafted), ("copies", delivered), ("acknowledgements", answered)]
-            {
+            // Each is tried whatever becomes of the others.
+            let drafted = Part::Drafts.work(gateway).await;
+            let delivered = Part::Copies.work(gateway).await;
+            let answered = Part::Acknowledgements.work(gateway).await;
+            let counts = [opened, drafted?, delivered?, answered?];
+            for (what, count) in ["opened", "drafts", "copies", "acknowledgements"].into_iter().zip(counts) {
                 progress(what, count);
             }
-            if opened + drafted + delivered + answered == 0 {
+            if counts == [0; 4] {
                 return Ok(());
             }
         }
@@ -167,7 +170,8 @@ impl Running {
         let gateway = sender.borrow().clone();
         let tidying = async {
             in_hand.put_back(&gateway).await?;
-            leases::give_back(&gateway).await?;
+            leases::give_back(&gateway, &[]).await?;
+            let _only_shown = gateway.doors.write_down(&gateway).await;
             gateway.store.close().await;
             Ok::<_, StepError>(())
         };
@@ -207,7 +211,8 @@ async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Sec
 struct Bells {
     sort: Notify,
     drafts: Notify,
-    outbox: Notify,
+    copies: Notify,
+    acknowledgements: Notify,
 }
 
 fn spawn_loops(
@@ -220,43 +225,27 @@ fn spawn_loops(
     let bells = Arc::new(Bells::default());
     let mut loops = JoinSet::new();
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
-    loops.spawn(intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
+    loops.spawn(intake::take_in(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
     loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
-    loops.spawn(drafts_loop(gateway.clone(), end.clone(), Arc::clone(&bells)));
-    loops.spawn(outbox_loop(gateway.clone(), end.clone(), bells));
+    loops.spawn(doors_loop(gateway.clone(), end.clone()));
+    for part in Part::ALL {
+        loops.spawn(outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells)));
+    }
     loops
 }
 
-async fn intake_loop(
-    mut gateway: watch::Receiver<Arc<Gateway>>,
-    role: Arc<Role>,
-    end: CancellationToken,
-    bells: Arc<Bells>,
-) {
+/// Writes down how the doors were found, for `status`.
+async fn doors_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken) {
     while !end.is_cancelled() {
-        let current = gateway.borrow_and_update().clone();
-        for inbox in current.inboxes.iter().filter(|inbox| role.is_held() || !inbox.is_shared()) {
-            match steps::receive::receive(&current, inbox.as_ref()).await {
-                Ok(round) if round.taken > 0 => bells.sort.notify_one(),
-                Ok(_) => {}
-                Err(error) => complain("mail could not be taken in; it stays where it is", &error),
-            }
-        }
+        let doors = Arc::clone(&gateway.borrow().doors);
         tokio::select! {
             () = end.cancelled() => {}
-            _ = gateway.changed() => {}
-            () = any_wait(&current.inboxes) => {}
+            () = doors.wait() => {
+                let current = gateway.borrow().clone();
+                // What a store that does not answer did not take is written the next time.
+                let _only_shown = doors.write_down(&current).await;
+            }
         }
-    }
-}
-
-/// Waits until one of the inboxes may have new mail.
-async fn any_wait(inboxes: &[Arc<dyn Inbox>]) {
-    let waiting = inboxes.iter().map(|inbox| inbox.wait());
-    tokio::select! {
-        _ = futures::future::select_all(waiting) => {}
-        // The role at a shared store may have come to us meanwhile.
-        () = tokio::time::sleep(TICK) => {}
     }
 }
 
@@ -275,83 +264,11 @@ async fn sort_loop(
         }
         match steps::sort::sort_until(&current, &end, &in_hand).await {
             Ok(0) => {}
-            Ok(_) => {
-                bells.drafts.notify_one();
-                bells.outbox.notify_one();
-            }
+            Ok(_) => Part::ALL.into_iter().for_each(|part| part.bell(&bells).notify_one()),
             Err(error) => complain("mails could not be opened; they are tried again", &error),
         }
         pause(&end, &bells.sort).await;
     }
-}
-
-/// Drafts have a loop of their own: copies wait a few seconds for them, not for a desk that takes its time.
-async fn drafts_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
-    while !end.is_cancelled() {
-        let current = gateway.borrow().clone();
-        match leases::keep(&current, drafts(&current)).await {
-            Ok(0) => {}
-            Ok(_) => {
-                // Copies wait for the link, and there may be a word for the admins.
-                bells.outbox.notify_one();
-                bells.sort.notify_one();
-            }
-            Err(error) => complain("drafts could not be worked off; they are tried again", &error),
-        }
-        pause(&end, &bells.drafts).await;
-    }
-}
-
-async fn outbox_loop(mut gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken, bells: Arc<Bells>) {
-    let mut released = tokio::time::Instant::now();
-    let (mut first, mut broken) = (true, false);
-    while !end.is_cancelled() {
-        let reloaded = gateway.has_changed().unwrap_or(false);
-        let current = gateway.borrow_and_update().clone();
-        if first || reloaded || released.elapsed() > Duration::from_secs(60) {
-            (first, released) = (false, tokio::time::Instant::now());
-            if let Err(error) = steps::held::release(&current).await {
-                complain("held copies could not be looked at", &error);
-            }
-        }
-        // What a turn that broke off had claimed would else wait for the end of its lease.
-        let ready = if broken { leases::give_back(&current).await } else { Ok(()) };
-        let worked = match ready {
-            Ok(()) => leases::keep(&current, work_off(&current, &bells)).await,
-            Err(error) => Err(error),
-        };
-        broken = worked.is_err();
-        if let Err(error) = worked {
-            complain("the outbox could not be worked off; it is tried again", &error);
-        }
-        tokio::select! {
-            () = pause(&end, &bells.outbox) => {}
-            _ = gateway.changed() => { gateway.mark_changed(); }
-        }
-    }
-}
-
-async fn work_off(gateway: &Gateway, bells: &Bells) -> Result<(), StepError> {
-    let (delivered, answered) = each_outbox(gateway).await?;
-    if delivered + answered > 0 {
-        // They may have left a word for the admins.
-        bells.sort.notify_one();
-    }
-    Ok(())
-}
-
-/// Drafts, and access to those that are open; how many rows met a fate.
-async fn drafts(gateway: &Gateway) -> Result<usize, StepError> {
-    let drafted = steps::draft::open_drafts(gateway).await;
-    let shared = steps::access::give_access(gateway).await;
-    Ok(drafted? + shared?)
-}
-
-/// Copies and acknowledgements, each tried whatever becomes of the others; how many of each met a fate.
-async fn each_outbox(gateway: &Gateway) -> Result<(usize, usize), StepError> {
-    let delivered = steps::deliver::deliver(gateway).await;
-    let answered = steps::acknowledge::acknowledge(gateway).await;
-    Ok((delivered?, answered?))
 }
 
 async fn pause(end: &CancellationToken, bell: &Notify) {

@@ -8,14 +8,18 @@ pub(crate) mod durable;
 #[cfg(test)]
 pub(crate) mod fixture_tests;
 pub mod github;
+mod imap;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
 pub(crate) mod server;
+mod smtp;
 pub(crate) mod waiting;
 
 pub use directory::Directory;
 pub use github::Github;
+pub use imap::{ImapInbox, Memory};
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;
+pub use smtp::{SmtpCourier, observe as observe_smtp};

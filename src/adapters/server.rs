@@ -70,7 +70,7 @@ fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
 ///
 /// # Errors
 /// When there are no roots at all, or an extra one is unfit; in words for an admin.
-pub fn tls_config(extra_roots: &[CertificateDer<'static>]) -> Result<Arc<rustls::ClientConfig>, String> {
+pub(crate) fn tls_config(extra_roots: &[CertificateDer<'static>]) -> Result<Arc<rustls::ClientConfig>, String> {
     let mut roots = rustls::RootCertStore::empty();
     // A root of the system that cannot be read is left out: what needs it fails to verify.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -6,14 +6,15 @@
 use super::case::{CaseId, OurMessageId};
 use super::facts::{Facts, Frozen};
 use super::keyring::{Keyring, Member};
-use super::open::{OpenRequest, open};
+use super::limits::Limits;
+use super::open::{OpenRequest, open, without_large_parts};
 use super::opened::{Opened, Section, SessionKeyRecord};
 use super::pgp_mime::{SealError, TeamIdentity};
 use super::policy::{AnswerKey, Author as Speaker, MailKind, NoAdvisory, Rules};
 use super::seal::{CopyRequest, SignedCopies, sign_copies};
 use super::secret::{Plaintext, ReporterContact};
 use super::statement::{AdvisoryLine, Author, Statement};
-use super::verdict::{Encryption, Refusal};
+use super::verdict::{Encryption, Refusal, Warning};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub struct CopyInput<'a> {
     pub advisory: Option<AdvisoryLine>,
     pub sections: &'a [Section],
     pub envelope_from: &'a str,
+    /// The server cannot take the size: large attachments are only listed. The bounds are for finding them.
+    pub reduced: Option<&'a Limits>,
 }
 
 /// Signs the copies for a batch of members.
@@ -97,7 +100,12 @@ pub fn prepare_copies(
     batch: &[Arc<Member>],
     now: Timestamp,
 ) -> Result<SignedCopies, SealError> {
-    let statement = statement(input, keyring);
+    let mut statement = statement(input, keyring);
+    let reduced = input.reduced.map(|limits| without_large_parts(input.sections, limits)).transpose()?;
+    if let Some(reduced) = reduced.as_ref().filter(|reduced| !reduced.left_out.is_empty()) {
+        statement.warnings.insert(Warning::AttachmentsLeftOut);
+        statement.notes.extend(reduced.left_out.iter().cloned().map(Into::into));
+    }
     let from_author = match (&statement.kind, &statement.author) {
         (MailKind::Discussion, Author::Member(name)) => Some(name.clone()),
         _ => None,
@@ -110,7 +118,7 @@ pub fn prepare_copies(
         date: input.received,
         subject: &statement.subject,
         statement: &statement,
-        sections: input.sections,
+        sections: reduced.as_ref().map_or(input.sections, |reduced| &reduced.sections),
         from_author: from_author.as_deref(),
         envelope_from: input.envelope_from,
     };

@@ -214,6 +214,8 @@ words! {
         /// Character set or transfer encoding could not be decoded cleanly.
         BadEncoding => "bad-encoding",
         DuplicateHeader => "duplicate-header",
+        /// The mail server takes nothing of its size.
+        AttachmentsLeftOut => "attachments-left-out",
     }
 }
 
@@ -255,6 +257,9 @@ impl Warning {
             Self::RedactionFellBack => "its text could not be made safe for the advisory, so the draft holds none",
             Self::BadEncoding => "a character set or transfer encoding in it is broken",
             Self::DuplicateHeader => "a header that may stand only once stands there several times",
+            Self::AttachmentsLeftOut => {
+                "our mail server takes nothing of its size: large attachments are left out here, and listed below"
+            }
         }
     }
 }

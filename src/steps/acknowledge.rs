@@ -3,6 +3,7 @@
 //! Security: what is sent is made from the mail's unencrypted bytes, the configuration and what was decided when the mail was
 //! sorted; nothing of the report is in it. It goes to the From address alone, with the null return path.
 
+use super::hand_over::{delivery_id, hand, judge};
 use super::{LEASE, StepError, deliver, on_worker, settle};
 use crate::gateway::Gateway;
 use crate::report::{AckPlace, Frozen, Purpose, write_acknowledgement};
@@ -61,7 +62,7 @@ async fn send_one(gateway: &Gateway, claim: &Claim, now: Timestamp) -> Result<Ou
     let (Some(content), Some(facts)) = (mail.content, mail.facts) else {
         return Ok(Outcome::Dropped { why: "erased".into() });
     };
-    let delivery_id = deliver::delivery_id(gateway, claim);
+    let delivery_id = delivery_id(gateway, claim);
     let (vault, keyring) = (Arc::clone(&gateway.vault), Arc::clone(&gateway.keyring));
     let (rules, identity) = (Arc::clone(&gateway.rules), Arc::clone(&gateway.identity));
     let case = claim.row.case.clone();
@@ -78,12 +79,11 @@ async fn send_one(gateway: &Gateway, claim: &Claim, now: Timestamp) -> Result<Ou
     });
     match made.await?? {
         Ok(Some(mail)) => {
-            if !gateway.courier.idempotent()
-                && !gateway.store.mark_sending(&gateway.owner, std::slice::from_ref(claim), now).await?.is_empty()
-            {
+            // A row that is another's meanwhile: whatever is said of it here does not count.
+            let Some(ended) = hand(gateway, claim, &mail, now).await? else {
                 return Ok(Outcome::Dropped { why: "taken-over".into() });
-            }
-            Ok(deliver::send(gateway, claim, &mail, now).await)
+            };
+            Ok(judge(gateway, claim, ended).await)
         }
         Ok(None) => Ok(Outcome::Dropped { why: "no-sender".into() }),
         Err(error) => Ok(cannot_be_made(claim, now, &error.into())),

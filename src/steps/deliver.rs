@@ -5,27 +5,30 @@
 //! the renewed certificate. A member who cannot be encrypted to gets nothing. Logs name members by certificate fingerprint and
 //! mails by id.
 
-use super::said::is_news;
+use super::hand_over::Copies;
 use super::{LEASE, StepError, next_try, notice, on_worker, settle};
 use crate::gateway::Gateway;
-use crate::ports::PortError;
 use crate::report::{
-    AdvisoryLine, CaseId, CopyInput, Frozen, MailId, Member, OurMessageId, OutgoingMail, Plaintext, Purpose, SealError,
-    Section, SignedCopies, prepare_copies, sections_of,
+    AdvisoryLine, CaseId, CopyInput, Frozen, MailId, Member, OurMessageId, Plaintext, Purpose, Section, SignedCopies,
+    prepare_copies, sections_of,
 };
-use crate::store::{Claim, DraftState, Fate, MailRow, Outcome, RowKind};
+use crate::store::{Claim, DraftState, Fate, MailRow, Outcome, Row, RowKind};
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Mails claimed together.
 const MAILS: usize = 8;
 /// Mails sealed and delivered side by side; one at a time when they are large, so that memory stays small.
-const SIDE_BY_SIDE: usize = 4;
+pub(super) const SIDE_BY_SIDE: usize = 4;
 /// A mail of this many octets is large.
 const LARGE: u64 = 2 * 1024 * 1024;
+/// How often it is looked for more while a slow delivery is under way.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Code of a row whose member is no longer in the configuration.
 const LEFT: &str = "left-the-team";
 
@@ -34,36 +37,59 @@ const LEFT: &str = "left-the-team";
 /// # Errors
 /// When the store cannot be used.
 pub async fn deliver(gateway: &Gateway) -> Result<usize, StepError> {
-    let mut done = 0;
+    let together = gateway.courier.idempotent();
+    let room = Semaphore::new(SIDE_BY_SIDE);
+    let mut under_way = FuturesUnordered::new();
+    let (mut done, mut fates, mut trouble) = (0, Vec::new(), Ok(()));
     loop {
-        let now = gateway.store.now().await?;
-        let kinds = [RowKind::Copy, RowKind::Notice];
-        let claims = gateway.store.claim(&gateway.owner, &kinds, now, LEASE, MAILS).await?;
-        if claims.is_empty() {
-            return Ok(done);
-        }
-        done += claims.len();
-        let mut batches: BTreeMap<(MailId, &str, i64), Vec<Claim>> = BTreeMap::new();
-        for claim in claims {
-            let key = (claim.row.mail.clone(), claim.row.kind.word(), claim.row.generation);
-            batches.entry(key).or_default().push(claim);
-        }
-        let room = Semaphore::new(SIDE_BY_SIDE);
-        let mut side_by_side = futures::stream::iter(batches.into_values())
-            .map(|batch| deliver_mail(gateway, batch, &room, now))
-            .buffer_unordered(SIDE_BY_SIDE);
-        // Written down in one commit. If it does not come to that, the same copies are handed over once more, and an
-        // idempotent courier, the only one whose fates wait for it, makes one of two.
-        let (mut fates, mut trouble) = (Vec::new(), Ok(()));
-        while let Some(result) = side_by_side.next().await {
-            match result {
-                Ok(met) => fates.extend(met),
+        // Through an idempotent courier the fates of what was claimed together are written down in one commit: if it does not
+        // come to that, the same copies are handed over once more, which makes one of two. Through any other, a fate is
+        // committed at once, and a mail that takes its time keeps nothing else waiting.
+        let next = if together { under_way.is_empty() } else { under_way.len() <= MAILS / 2 };
+        if next && trouble.is_ok() {
+            match claim(gateway, std::mem::take(&mut fates), &room).await {
+                Ok(claimed) => {
+                    for (rows, batch) in claimed {
+                        done += rows;
+                        under_way.push(batch);
+                    }
+                }
                 Err(error) => trouble = Err(error),
             }
         }
-        settle(gateway, &fates, gateway.store.now().await?).await?;
-        trouble?;
+        if under_way.is_empty() {
+            break;
+        }
+        tokio::select! {
+            Some(result) = under_way.next() => match result {
+                Ok(met) => fates.extend(met),
+                Err(error) => trouble = Err(error),
+            },
+            () = tokio::time::sleep(LOOK_AGAIN), if !together => {}
+        }
     }
+    if !fates.is_empty() {
+        settle(gateway, &fates, gateway.store.now().await?).await?;
+    }
+    trouble.map(|()| done)
+}
+
+/// Writes down what was met, and claims what is due: for each mail the number of its rows, and the work on them.
+async fn claim<'a>(
+    gateway: &'a Gateway,
+    fates: Vec<Fate>,
+    room: &'a Semaphore,
+) -> Result<Vec<(usize, impl Future<Output = Result<Vec<Fate>, StepError>> + 'a)>, StepError> {
+    let now = gateway.store.now().await?;
+    settle(gateway, &fates, now).await?;
+    let kinds = [RowKind::Copy, RowKind::Notice];
+    let claims = gateway.store.claim(&gateway.owner, &kinds, now, LEASE, MAILS).await?;
+    let mut batches: BTreeMap<(MailId, &str, i64), Vec<Claim>> = BTreeMap::new();
+    for claim in claims {
+        let key = (claim.row.mail.clone(), claim.row.kind.word(), claim.row.generation);
+        batches.entry(key).or_default().push(claim);
+    }
+    Ok(batches.into_values().map(|batch| (batch.len(), deliver_mail(gateway, batch, room, now))).collect())
 }
 
 /// The rows of one mail that are due together. A large mail waits until it has all the `room` for itself.
@@ -79,8 +105,12 @@ async fn deliver_mail(
     let large = outline.as_ref().is_some_and(|mail| mail.size > LARGE);
     let places = if large { SIDE_BY_SIDE } else { 1 };
     let _place = room.acquire_many(u32::try_from(places).unwrap_or(1)).await.map_err(|_| StepError::Worker)?;
-    match prepare(gateway, &batch, outline, now).await {
-        Ok(signed) => fates.extend(hand_over(gateway, batch, signed, large, now).await?),
+    let members: Vec<_> = batch.iter().map(|(_, member)| Arc::clone(member)).collect();
+    match prepare(gateway, &first.row, &members, outline, now, false).await {
+        Ok(signed) => {
+            let copies = Copies::new(gateway, first.row.clone(), members, signed, now);
+            fates.extend(copies.hand_over(batch, large).await?);
+        }
         Err(StepError::MailGone(_)) => {
             fates.extend(batch.iter().map(|(claim, _)| claim.met(Outcome::Dropped { why: "erased".into() })));
         }
@@ -134,26 +164,27 @@ async fn assign(
     Ok((batch, fates))
 }
 
-/// Makes and signs what the batch gets.
-async fn prepare(
+/// Makes and signs what these members get for a row's mail; `reduced` to what a server takes that refused the whole.
+pub(super) async fn prepare(
     gateway: &Gateway,
-    batch: &[(Claim, Arc<Member>)],
+    row: &Row,
+    members: &[Arc<Member>],
     outline: Option<MailRow>,
     now: Timestamp,
+    reduced: bool,
 ) -> Result<Arc<SignedCopies>, StepError> {
-    let Some((first, _)) = batch.first() else { return Err(StepError::Worker) };
-    let id = first.row.mail.clone();
+    let id = row.mail.clone();
     let mail = outline.ok_or_else(|| StepError::MailGone(id.to_string()))?;
     let case = mail.case.clone();
     // A notice names neither, and must go out even where they cannot be read: it may say just that.
-    let about = case.as_ref().filter(|_| first.row.kind == RowKind::Copy);
+    let about = case.as_ref().filter(|_| row.kind == RowKind::Copy);
     let contact = contact(gateway, about).await?;
     let advisory = advisory(gateway, about).await?;
-    let (message_id, thread) = thread(gateway, case.as_ref(), &id, first).await?;
+    let (message_id, thread) = thread(gateway, case.as_ref(), &id, row.generation).await?;
     let sections = gateway.handoff.take(&id);
     // What was opened a moment ago need not be read and opened again.
     let content = if sections.is_some() { None } else { gateway.store.content(&id).await? };
-    let members: Vec<_> = batch.iter().map(|(_, member)| Arc::clone(member)).collect();
+    let members = members.to_vec();
     let (vault, keyring) = (Arc::clone(&gateway.vault), Arc::clone(&gateway.keyring));
     let (identity, rules) = (Arc::clone(&gateway.identity), Arc::clone(&gateway.rules));
     let envelope_from = gateway.config.outgoing.bounces.clone();
@@ -180,6 +211,7 @@ async fn prepare(
             advisory,
             sections: &sections,
             envelope_from: &envelope_from,
+            reduced: reduced.then_some(&rules.limits),
         };
         Ok::<_, StepError>(prepare_copies(&input, &keyring, &members, now)?)
     });
@@ -213,10 +245,9 @@ async fn thread(
     gateway: &Gateway,
     case: Option<&CaseId>,
     mail: &MailId,
-    claim: &Claim,
+    generation: i64,
 ) -> Result<(OurMessageId, Vec<OurMessageId>), StepError> {
     let domain = gateway.identity.domain();
-    let generation = claim.row.generation;
     let of = |case: &str, mail: &MailId, generation| {
         gateway.vault.message_id(case, mail, RowKind::Copy.word(), generation, domain)
     };
@@ -227,99 +258,6 @@ async fn thread(
     Ok((of(&name, mail, generation), root.into_iter().collect()))
 }
 
-/// Seals for each member and hands over, several members side by side for small mails.
-async fn hand_over(
-    gateway: &Gateway,
-    batch: Vec<(Claim, Arc<Member>)>,
-    signed: Arc<SignedCopies>,
-    large: bool,
-    now: Timestamp,
-) -> Result<Vec<Fate>, StepError> {
-    let width = if large { 1 } else { SIDE_BY_SIDE };
-    let mut copies = futures::stream::iter(batch)
-        .map(|(claim, member)| one_copy(gateway, claim, member, Arc::clone(&signed), now))
-        .buffer_unordered(width);
-    let mut fates = Vec::new();
-    while let Some(fate) = copies.next().await {
-        fates.extend(fate?);
-    }
-    Ok(fates)
-}
-
-/// One copy. Through an idempotent courier its fate is written with the others'; through any other it is committed at once.
-async fn one_copy(
-    gateway: &Gateway,
-    claim: Claim,
-    member: Arc<Member>,
-    signed: Arc<SignedCopies>,
-    now: Timestamp,
-) -> Result<Option<Fate>, StepError> {
-    let delivery_id = delivery_id(gateway, &claim);
-    let for_member = Arc::clone(&member);
-    let sealed = on_worker(move || signed.seal_for(&for_member, &delivery_id, now)).await;
-    let outcome = match sealed.and_then(|sealed| Ok(sealed?)) {
-        Ok(mail) => {
-            if !gateway.courier.idempotent()
-                && !gateway.store.mark_sending(&gateway.owner, std::slice::from_ref(&claim), now).await?.is_empty()
-            {
-                return Ok(None);
-            }
-            send(gateway, &claim, &mail, now).await
-        }
-        Err(StepError::Seal(SealError::Unusable(why))) => {
-            notice::copy_held(gateway, &member, why, now).await?;
-            Outcome::Held { why: why.code().into() }
-        }
-        Err(error) => {
-            tracing::error!(mail = %claim.row.mail, %error, "copy could not be sealed; it is tried again");
-            return Ok(Some(retry(&claim, now, "cannot-seal")));
-        }
-    };
-    let fate = claim.met(outcome);
-    if gateway.courier.idempotent() {
-        return Ok(Some(fate));
-    }
-    let now = gateway.store.now().await?;
-    settle(gateway, &[fate], now).await?;
-    Ok(None)
-}
-
-/// Hands one mail to the courier and says what came of it.
-pub(super) async fn send(gateway: &Gateway, claim: &Claim, mail: &OutgoingMail, now: Timestamp) -> Outcome {
-    let row = &claim.row.id;
-    let due = next_try(now, i64::from(claim.row.attempts));
-    match gateway.courier.deliver(mail).await {
-        Ok(()) => {
-            tracing::info!(%row, mail = %claim.row.mail, kind = %claim.row.kind, "sent");
-            Outcome::Sent
-        }
-        Err(PortError::Temporary(why)) => {
-            if is_news("not sent", &why) {
-                tracing::warn!(%row, why, %due, "not sent; this and whatever meets the same is tried again");
-            } else {
-                tracing::debug!(%row, why, %due, "not sent; it is tried again");
-            }
-            Outcome::Retry { due, why: "courier-unavailable".into() }
-        }
-        Err(PortError::Ambiguous(why)) => {
-            let due = due.max(super::later(now, std::time::Duration::from_secs(60)));
-            tracing::warn!(%row, why, %due, "it cannot be told whether this was sent; it is tried again and may arrive twice");
-            Outcome::Ambiguous { due, why: "unknown-outcome".into() }
-        }
-        Err(PortError::Permanent(why) | PortError::TooLarge(why)) => {
-            if is_news("refused", &why) {
-                tracing::error!(%row, why, "refused for good, as is whatever meets the same; not tried again by itself (see `embargod queue`)");
-            } else {
-                tracing::debug!(%row, why, "refused for good");
-            }
-            if let Err(error) = notice::delivery_failed(gateway, claim, now).await {
-                tracing::error!(%error, "the admins could not be told");
-            }
-            Outcome::Failed { why: "refused".into() }
-        }
-    }
-}
-
 /// The fate of a row whose mail or case is stored, and cannot be read.
 pub(super) async fn unreadable(gateway: &Gateway, claim: &Claim, error: &StepError) -> Result<Outcome, StepError> {
     tracing::error!(mail = %claim.row.mail, kind = %claim.row.kind, %error, "nothing can be sent for this mail; the members are told");
@@ -327,15 +265,6 @@ pub(super) async fn unreadable(gateway: &Gateway, claim: &Claim, error: &StepErr
     Ok(Outcome::Failed { why: "unreadable".into() })
 }
 
-/// The name of one delivery: the same for every try of this row's mail to this recipient.
-pub(super) fn delivery_id(gateway: &Gateway, claim: &Claim) -> String {
-    let row = &claim.row;
-    let recipient = row.recipient.as_ref().map_or("", |digest| digest.as_str());
-    let generation = row.generation.to_string();
-    let fields = [row.mail.as_str(), row.kind.word(), &generation, recipient].map(str::as_bytes);
-    gateway.vault.digest(crate::report::Lookup::Source, &fields).as_str().chars().take(40).collect()
-}
-
-fn retry(claim: &Claim, now: Timestamp, why: &str) -> Fate {
+pub(super) fn retry(claim: &Claim, now: Timestamp, why: &str) -> Fate {
     claim.met(Outcome::Retry { due: next_try(now, i64::from(claim.row.attempts)), why: why.into() })
 }

@@ -5,6 +5,7 @@
 
 use super::{LEASE, StepError};
 use crate::gateway::Gateway;
+use crate::store::RowKind;
 use std::time::Duration;
 
 /// How long a mail that was being handed over when the work broke off waits before it is handed over again: by then its first
@@ -31,12 +32,12 @@ async fn renew(gateway: &Gateway) -> Result<u64, StepError> {
     Ok(gateway.store.renew_leases(&gateway.owner, now, LEASE).await?)
 }
 
-/// Gives back what this gateway holds.
+/// Gives back what this gateway holds of these kinds; none of them stands for all.
 ///
 /// # Errors
 /// When the store does not answer: others wait for the end of the leases then.
-pub(crate) async fn give_back(gateway: &Gateway) -> Result<(), StepError> {
+pub(crate) async fn give_back(gateway: &Gateway, kinds: &[RowKind]) -> Result<(), StepError> {
     let now = gateway.store.now().await?;
-    gateway.store.free_leases(Some(&gateway.owner), now, AMBIGUOUS).await?;
+    gateway.store.free_leases(Some(&gateway.owner), kinds, now, AMBIGUOUS).await?;
     Ok(())
 }

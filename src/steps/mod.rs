@@ -8,6 +8,7 @@ pub mod acknowledge;
 mod consequences;
 pub mod deliver;
 pub mod draft;
+mod hand_over;
 pub mod handoff;
 pub mod held;
 pub mod inspect;

@@ -212,23 +212,35 @@ impl Store {
         Ok(lost)
     }
 
-    /// Gives leases back: those of one owner, or all (when a daemon starts on SQLite, where it is the only one). A row that was
-    /// being handed over is not due before `wait` has passed, so that its last end, if it arrived, is known by then.
+    /// Gives leases back: those of one owner, or all (when a daemon starts on SQLite, where it is the only one); of these kinds,
+    /// or of all where none is named. A row that was being handed over is not due before `wait` has passed, so that its last
+    /// end, if it arrived, is known by then.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn free_leases(&self, owner: Option<&Owner>, now: Timestamp, wait: Duration) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let freed = sqlx::query(
+    pub async fn free_leases(
+        &self,
+        owner: Option<&Owner>,
+        kinds: &[RowKind],
+        now: Timestamp,
+        wait: Duration,
+    ) -> Result<u64> {
+        let kinds = if kinds.is_empty() { RowKind::ALL } else { kinds };
+        let sql = format!(
             "UPDATE outbox SET owner = NULL, lease_until = 0, fence = fence + 1, updated = $1, \
              due = CASE WHEN state = 'sending' AND due < $2 THEN $2 ELSE due END \
-             WHERE owner IS NOT NULL AND ($3 = '' OR owner = $3)",
-        )
-        .bind(now.as_millisecond())
-        .bind(later(now, wait))
-        .bind(owner.map_or("", Owner::as_str))
-        .execute(tx.connection())
-        .await?;
+             WHERE owner IS NOT NULL AND ($3 = '' OR owner = $3) AND kind IN ({})",
+            placeholders(4, kinds.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql))
+            .bind(now.as_millisecond())
+            .bind(later(now, wait))
+            .bind(owner.map_or("", Owner::as_str));
+        for kind in kinds {
+            query = query.bind(kind.word());
+        }
+        let mut tx = self.begin().await?;
+        let freed = query.execute(tx.connection()).await?;
         tx.commit().await?;
         Ok(freed.rows_affected())
     }

@@ -115,7 +115,7 @@ async fn after_a_crash_while_sending_the_row_comes_again_and_says_so() {
         expected.sort();
         assert_eq!(flags(&taken), expected, "{}", empty.name);
         // On SQLite the next daemon frees the leases at once, and waits only for what may have arrived.
-        assert_eq!(store.free_leases(None, now, MINUTE).await.unwrap(), 2);
+        assert_eq!(store.free_leases(None, &[], now, MINUTE).await.unwrap(), 2);
         let safe = store.claim(&third, RowKind::ALL, now, MINUTE, 1).await.unwrap();
         assert_eq!(flags(&safe), [(claims[1].row.id.clone(), false)]);
         let unsure = store.claim(&third, RowKind::ALL, later(now, 60), MINUTE, 1).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_late_write_of_a_frozen_gateway_is_fenced() {
         assert!(store.renew_lease(&successor, &new, after, 2 * MINUTE).await.unwrap().is_empty());
         assert_eq!(store.row(&id).await.unwrap().unwrap().leased_until, Some(later(after, 120)));
         // The same process after its lease was freed and taken again: the fence tells the two claims apart.
-        store.free_leases(Some(&successor), after, MINUTE).await.unwrap();
+        store.free_leases(Some(&successor), &[], after, MINUTE).await.unwrap();
         let again = store.claim(&successor, RowKind::ALL, after, MINUTE, 1).await.unwrap();
         assert_eq!(store.settle_rows(&successor, &[new[0].met(Outcome::Sent)], after).await.unwrap(), from_ref(&id));
         assert!(store.settle_rows(&successor, &[again[0].met(Outcome::Sent)], after).await.unwrap().is_empty());

@@ -14,6 +14,7 @@ mod inline;
 mod leaf;
 mod mime;
 mod protect;
+mod reduce;
 mod text;
 mod timed;
 mod transfer;
@@ -33,6 +34,8 @@ use protect::Fields;
 use std::collections::BTreeSet;
 use walk::{Frame, Piece, Walk};
 use zeroize::Zeroizing;
+
+pub(in crate::report) use reduce::without_large_parts;
 
 /// Message-IDs taken from one mail.
 const MAX_REFERENCES: usize = 100;
