@@ -123,7 +123,7 @@ fn with_report_content_github_hears_the_text_and_nothing_of_who_wrote_it() {
 #[test]
 fn a_slow_github_holds_no_copy_back_and_the_link_follows_as_a_notice() {
     let hub = hub();
-    hub.fails_next(Kind::Create, Fault::Slow(Duration::from_secs(8)));
+    hub.fails_next(Kind::Create, Fault::Slow(Duration::from_secs(10)));
     let world = World::new().members(["alice", "bob"]).at(&hub, KATA, TOKEN).start();
     let eve = world.reporter("eve");
     let daemon = world.gateway.starts();
@@ -132,7 +132,7 @@ fn a_slow_github_holds_no_copy_back_and_the_link_follows_as_a_notice() {
     wait_until("the draft is asked for", soon, || !hub.drafts_of(KATA).is_empty());
     let asked = std::time::Instant::now();
     wait_until("the copies go out", soon, || world.members.copies_of("bob", "slow at GitHub").len() == 1);
-    assert!(asked.elapsed() < Duration::from_secs(7), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(9), "{:?}", asked.elapsed());
     for name in ["alice", "bob"] {
         wait_until("each has one", soon, || world.members.copies_of(name, "slow at GitHub").len() == 1);
         assert_eq!(world.members.copy_of(name, "slow at GitHub").says("Advisory"), "pending");

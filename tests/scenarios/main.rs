@@ -18,6 +18,7 @@ mod faults;
 mod github;
 mod github_access;
 mod github_app;
+mod github_check;
 mod github_faults;
 mod github_unknown;
 mod held;

@@ -285,3 +285,27 @@ fn a_renamed_repository_is_redirected_and_one_without_advisories_says_so() {
     let created = client.post("/repos/kata-containers/renamed/security-advisories", &draft("read-only"));
     assert_eq!(created.status, 403);
 }
+
+#[test]
+fn an_answer_that_is_not_as_described_would_be_noticed() {
+    let description = description::Description::get();
+    let operation = description.operation("POST", &advisories()).unwrap();
+    let hub = hub();
+    let mut body = Client::new(&hub).create("as described").body;
+    let faults = |status, body: &Value| description.faults_of_answer(&operation, status, body).len();
+    assert_ne!(faults(201, &body), 0, "a field of tomorrow is none of today's");
+    body.as_object_mut().unwrap().remove("a_field_of_tomorrow");
+    assert_eq!(faults(201, &body), 0);
+    assert_ne!(faults(200, &body), 0, "no such status");
+    body["state"] = "open".into();
+    assert_ne!(faults(201, &body), 0, "no such state");
+}
+
+#[test]
+fn the_cut_is_of_the_version_that_its_provenance_names() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/github");
+    let text = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+    let cut: Value = serde_json::from_str(&text("advisories.openapi.json")).unwrap();
+    let version = cut["info"]["version"].as_str().unwrap();
+    assert!(text("PROVENANCE.md").contains(&format!("version {version},")), "{version}");
+}
