@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 fn embargod(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_embargod"));
     command.arg("--config").arg(folder.join("embargod.toml")).args(arguments);
-    command.env_remove("CREDENTIALS_DIRECTORY").env("NO_COLOR", "1").output().unwrap()
+    command.env_remove("CREDENTIALS_DIRECTORY").env("NO_COLOR", "1").env("RUST_LOG", "trace").output().unwrap()
 }
 
 fn says(output: &Output) -> String {
@@ -96,6 +96,10 @@ fn a_team_with_a_mailbox_and_a_mail_server_is_live_after_init_and_a_few_lines_an
     assert_eq!(checked.status.code(), Some(0), "{}", says(&checked));
     let ran = embargod(&team.dir(), &["run", "--once"]);
     assert_eq!(ran.status.code(), Some(0), "{}", says(&ran));
+    assert!(
+        !says(&ran).contains(PASSWORD) && !says(&ran).contains("CAPABILITY"),
+        "no session in the most talkative log"
+    );
     println!("from init to a gateway that ran: {:?}", begun.elapsed());
     let status = embargod(&team.dir(), &["status"]);
     assert!(says(&status).contains("mailbox: working since"), "{}", says(&status));
