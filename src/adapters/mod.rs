@@ -13,6 +13,9 @@ mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
 pub(crate) mod server;
+#[cfg(test)]
+#[path = "../../tests/common/servers/mod.rs"]
+pub(crate) mod servers;
 mod smtp;
 pub(crate) mod waiting;
 

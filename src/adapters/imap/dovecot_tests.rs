@@ -13,8 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-#[path = "../../../tests/common/servers/mod.rs"]
-pub(super) mod servers;
+pub(super) use crate::adapters::servers;
 
 /// Remembers as long as the test runs.
 #[derive(Default)]
