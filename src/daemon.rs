@@ -3,11 +3,11 @@
 //! Security: every loop may be killed at any point; what it had begun is in the store. A reload takes the whole new
 //! configuration or nothing, and takes effect between two mails.
 
+mod intake;
 mod role;
 
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
-use crate::ports::Inbox;
 use crate::steps::leases::{self, AMBIGUOUS};
 use crate::steps::said::is_news;
 use crate::steps::sort::InHand;
@@ -217,43 +217,10 @@ fn spawn_loops(
     let bells = Arc::new(Bells::default());
     let mut loops = JoinSet::new();
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
-    loops.spawn(intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
+    loops.spawn(intake::take_in(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
     loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
     loops.spawn(outbox_loop(gateway.clone(), end.clone(), bells));
     loops
-}
-
-async fn intake_loop(
-    mut gateway: watch::Receiver<Arc<Gateway>>,
-    role: Arc<Role>,
-    end: CancellationToken,
-    bells: Arc<Bells>,
-) {
-    while !end.is_cancelled() {
-        let current = gateway.borrow_and_update().clone();
-        for inbox in current.inboxes.iter().filter(|inbox| role.is_held() || !inbox.is_shared()) {
-            match steps::receive::receive(&current, inbox.as_ref()).await {
-                Ok(round) if round.taken > 0 => bells.sort.notify_one(),
-                Ok(_) => {}
-                Err(error) => complain("mail could not be taken in; it stays where it is", &error),
-            }
-        }
-        tokio::select! {
-            () = end.cancelled() => {}
-            _ = gateway.changed() => {}
-            () = any_wait(&current.inboxes) => {}
-        }
-    }
-}
-
-/// Waits until one of the inboxes may have new mail.
-async fn any_wait(inboxes: &[Arc<dyn Inbox>]) {
-    let waiting = inboxes.iter().map(|inbox| inbox.wait());
-    tokio::select! {
-        _ = futures::future::select_all(waiting) => {}
-        // The role at a shared store may have come to us meanwhile.
-        () = tokio::time::sleep(TICK) => {}
-    }
 }
 
 async fn sort_loop(

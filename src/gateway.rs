@@ -1,9 +1,10 @@
 //! One configuration brought to life: keys, store, inboxes, courier and desk, put together once and replaced as a whole.
 
-use crate::adapters::{Directory, MaildirCourier, MaildirInbox, SendmailCourier};
+use crate::adapters::server::Server;
+use crate::adapters::{Directory, ImapInbox, MaildirCourier, MaildirInbox, Memory, SendmailCourier};
 use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
-use crate::ports::{AdvisoryDesk, Courier, Inbox};
-use crate::report::{Keyring, Rules, StoreKey, TeamIdentity, Vault};
+use crate::ports::{AdvisoryDesk, Answer, Courier, Inbox};
+use crate::report::{Keyring, Lookup, Rules, StoreKey, TeamIdentity, Vault};
 use crate::spool::SpoolInbox;
 use crate::steps::handoff::Handoff;
 use crate::steps::receive::Refused;
@@ -70,7 +71,13 @@ impl Gateway {
             MailboxConfig::Maildir { path, done, poll } => {
                 inboxes.push(Arc::new(MaildirInbox::new(path.clone(), done.clone(), *poll)));
             }
-            MailboxConfig::Imap { .. } => bail!("IMAP is not built into this version"),
+            MailboxConfig::Imap { server, folder, done, poll } => {
+                let server = Server::resolve(server, "mailbox", &config, secrets)?;
+                let mailbox = vault.digest(Lookup::Source, &[ImapInbox::prefix(&server, folder).as_bytes()]);
+                let memory =
+                    Arc::new(MailboxMemory { store: store.clone(), name: format!("mailbox {}", mailbox.as_str()) });
+                inboxes.push(Arc::new(ImapInbox::new(server, folder.clone(), done.clone(), *poll, memory)));
+            }
             MailboxConfig::None => {}
         }
         let courier: Arc<dyn Courier> = match &config.outgoing.kind {
@@ -90,6 +97,22 @@ impl Gateway {
     /// Whether several gateways may work on this store.
     pub fn is_shared(&self) -> bool {
         matches!(self.config.store.database, Database::Postgres(_))
+    }
+}
+
+/// Where an IMAP mailbox's baseline is remembered: in the store, under a keyed digest of the mailbox's name.
+struct MailboxMemory {
+    store: Store,
+    name: String,
+}
+
+impl Memory for MailboxMemory {
+    fn recall(&self) -> Answer<'_, Result<Option<String>, String>> {
+        Box::pin(async { self.store.remembered(&self.name).await.map_err(|error| error.to_string()) })
+    }
+
+    fn remember<'a>(&'a self, text: &'a str) -> Answer<'a, Result<(), String>> {
+        Box::pin(async { self.store.remember(&self.name, text).await.map_err(|error| error.to_string()) })
     }
 }
 

@@ -7,6 +7,7 @@ mod directory;
 pub(crate) mod durable;
 #[cfg(test)]
 pub(crate) mod fixture_tests;
+mod imap;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
@@ -14,6 +15,7 @@ pub(crate) mod server;
 pub(crate) mod waiting;
 
 pub use directory::Directory;
+pub use imap::{ImapInbox, Memory};
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;

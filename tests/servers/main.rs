@@ -1,0 +1,6 @@
+//! The gateway among real mail servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+
+#[path = "../common/servers/mod.rs"]
+mod servers;
+mod smoke;
