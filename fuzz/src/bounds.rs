@@ -43,6 +43,11 @@ fn place(info: &std::panic::PanicHookInfo<'_>) -> String {
 
 /// Runs something over `size` octets of input within the bounds, and says so when it was the dearest until now.
 pub fn bounded<T>(size: usize, run: impl FnOnce() -> T) -> T {
+    bounded_by(OCTETS, size, run)
+}
+
+/// The same with another bound on memory besides twice the size of the input.
+pub fn bounded_by<T>(octets: usize, size: usize, run: impl FnOnce() -> T) -> T {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     let begun = processor_time();
@@ -52,7 +57,7 @@ pub fn bounded<T>(size: usize, run: impl FnOnce() -> T) -> T {
     note(&LONGEST, took.as_micros() as u64, "longest run, in microseconds", size);
     note(&LARGEST, memory as u64, "largest run, in octets", size);
     assert!(took < TIME, "it took {took:?}");
-    assert!(memory < OCTETS + 2 * size, "it took {memory} octets for an input of {size}");
+    assert!(memory < octets + 2 * size, "it took {memory} octets for an input of {size}");
     done
 }
 

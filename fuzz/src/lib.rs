@@ -11,6 +11,7 @@ pub mod hidden;
 pub mod message;
 pub mod parts;
 pub mod protected;
+pub mod server;
 pub mod shapes;
 pub mod world;
 
