@@ -4,9 +4,7 @@
 
 use arbitrary::Arbitrary;
 use base64::Engine;
-use embargod::report::{
-    CaseId, DraftContent, Known, OpenFor, Outer, Plaintext, decide, open_mail, prepare_draft,
-};
+use embargod::report::{CaseId, DraftContent, Known, OpenFor, Outer, Plaintext, decide, open_mail, prepare_draft};
 use embargod_fuzz::bounds::{bounded, watch};
 use embargod_fuzz::hidden::{How, PEOPLE, Person, What, found_in};
 use embargod_fuzz::message::key;
@@ -31,10 +29,30 @@ struct Report {
 
 /// Words that redaction takes for something, or that make a draft larger than itself.
 const PHRASES: [&str; 24] = [
-    "\n", " ", "\n\n", "```\n", "````````````````````````", "> ", "Regards,\n", "-- \n", "Author: ", "From: ", "Signed-off-by: ",
-    "Credit: ", "Component: runtime\n", "Affected: < 1.2.3\n", "Package: ", "Ecosystem: npm\n", "Call +49 170 1234567.",
-    "https://x.example/", "<!-- embargod:00000000000000000000000000000000 -->", "[redacted: name]", "[cut here]",
-    "The heap overflows in free().", "\u{e000}", "at example dot org",
+    "\n",
+    " ",
+    "\n\n",
+    "```\n",
+    "````````````````````````",
+    "> ",
+    "Regards,\n",
+    "-- \n",
+    "Author: ",
+    "From: ",
+    "Signed-off-by: ",
+    "Credit: ",
+    "Component: runtime\n",
+    "Affected: < 1.2.3\n",
+    "Package: ",
+    "Ecosystem: npm\n",
+    "Call +49 170 1234567.",
+    "https://x.example/",
+    "<!-- embargod:00000000000000000000000000000000 -->",
+    "[redacted: name]",
+    "[cut here]",
+    "The heap overflows in free().",
+    "\u{e000}",
+    "at example dot org",
 ];
 /// Octets of a text.
 const MOST: usize = 250_000;
@@ -44,6 +62,8 @@ fn written(pieces: &[Piece], person: &Person) -> String {
     for piece in pieces.iter().take(200) {
         match piece {
             Piece::Text(more) => text.push_str(more),
+            // Spread out, it is a word only where it stands as one.
+            Piece::Hidden(what, how) if how.spreads() => text.push_str(&format!(" {} ", how.hide(*what, person))),
             Piece::Hidden(what, how) => text.push_str(&how.hide(*what, person)),
             Piece::Phrase(number) => text.push_str(PHRASES[usize::from(*number) % PHRASES.len()]),
         }
@@ -51,7 +71,7 @@ fn written(pieces: &[Piece], person: &Person) -> String {
     text
 }
 
-libfuzzer_sys::fuzz_target!(init: watch(), |report: Report| {
+libfuzzer_sys::fuzz_target!(init: { watch(); oracle_sees(); }, |report: Report| {
     let person = &PEOPLE[usize::from(report.person) % PEOPLE.len()];
     let text = written(&report.text, person);
     let times = usize::from(report.times).pow(2).clamp(1, (MOST / text.len().max(1)).max(1));
@@ -126,4 +146,16 @@ fn fence_holds(description: &str) {
     assert!(fence.len() >= 3, "the text stands in a fence");
     let ends = rest.lines().skip(1).filter(|line| line.trim_start().starts_with(&fence)).count();
     assert_eq!(ends, 1, "the text ends its own fence: {description}");
+}
+
+/// The search finds what it looks for, however it was hidden; otherwise a run would show nothing.
+fn oracle_sees() {
+    for person in &PEOPLE {
+        for what in [What::Name, What::Address, What::Family] {
+            for how in How::ALL {
+                let text = format!("A bug. {} The end.", how.hide(what, person));
+                assert!(found_in(&text, person).is_some(), "{how:?}: {what:?} is not seen in {text}");
+            }
+        }
+    }
 }

@@ -45,8 +45,19 @@ impl Carried {
 
 /// Fields of the contract's `inspect --json`, sorted.
 const FIELDS: [&str; 13] = [
-    "acknowledge", "advisory", "class", "encryption", "held", "opened", "parts", "recipients", "refusal", "signatures",
-    "subject", "warnings", "",
+    "acknowledge",
+    "advisory",
+    "class",
+    "encryption",
+    "held",
+    "opened",
+    "parts",
+    "recipients",
+    "refusal",
+    "signatures",
+    "subject",
+    "warnings",
+    "",
 ];
 
 /// Carries a mail. Panics when something does not hold that must hold for every mail.
@@ -77,7 +88,8 @@ pub fn carry(mail: &[u8], content: DraftContent) -> Carried {
     });
     let inspection = Inspection::new(&opened, &decision, keyring, Vec::<Held>::new(), view);
     let inspected = inspection.to_json();
-    let fields: Vec<&str> = inspected.as_object().expect("inspect gives an object").keys().map(String::as_str).collect();
+    let fields: Vec<&str> =
+        inspected.as_object().expect("inspect gives an object").keys().map(String::as_str).collect();
     assert_eq!(fields.len(), FIELDS.len() - 1, "{fields:?}");
     assert!(fields.iter().all(|field| FIELDS.contains(field)), "{fields:?}");
     let said = inspection.to_text();

@@ -5,9 +5,7 @@ use embargod::report::{CopyInput, Warning};
 use openpgp::crypto::SessionKey;
 use openpgp::packet::{PKESK, SKESK};
 use openpgp::parse::Parse;
-use openpgp::parse::stream::{
-    DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper,
-};
+use openpgp::parse::stream::{DecryptionHelper, DecryptorBuilder, MessageLayer, MessageStructure, VerificationHelper};
 use openpgp::policy::StandardPolicy;
 use openpgp::types::SymmetricAlgorithm;
 use openpgp::{Cert, KeyHandle};
@@ -29,14 +27,33 @@ pub struct Copy {
 
 /// Header fields that may stand outside of what the gateway sends.
 const OUTSIDE: [&str; 12] = [
-    "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted", "MIME-Version",
-    "Content-Type", "Autocrypt", "Content-Transfer-Encoding",
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+    "Autocrypt",
+    "Content-Transfer-Encoding",
 ];
 
 /// Lines that the statement may have, in their order. Those that may repeat are told apart by the caller.
 const NAMES: [&str; 11] = [
-    "Case", "Kind", "Author", "Subject", "Received", "Encryption", "Signature", "Reporter", "Original-Recipients",
-    "Advisory", "Warning",
+    "Case",
+    "Kind",
+    "Author",
+    "Subject",
+    "Received",
+    "Encryption",
+    "Signature",
+    "Reporter",
+    "Original-Recipients",
+    "Advisory",
+    "Warning",
 ];
 
 /// Where something stands in something larger.

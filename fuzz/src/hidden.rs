@@ -22,12 +22,20 @@ pub const PEOPLE: [Person; 5] = [
         family: "mallorysdottir",
         handle: "mallorysdottir",
     },
-    Person { name: "José Nuñezgaray", address: "jnunezgaray77@gmail.com", family: "nuñezgaray", handle: "jnunezgaray" },
     Person {
-        name: "Пётр Смирновский", address: "petr.smirnovskij@pochtaserver.example", family: "смирновский", handle: "smirnovskij"
+        name: "José Nuñezgaray", address: "jnunezgaray77@gmail.com", family: "nuñezgaray", handle: "jnunezgaray"
     },
     Person {
-        name: "Nikos Παπαδόπουλος", address: "npapadopoulos@authent.example.gr", family: "παπαδόπουλος", handle: "npapadopoulos"
+        name: "Пётр Смирновский",
+        address: "petr.smirnovskij@pochtaserver.example",
+        family: "смирновский",
+        handle: "smirnovskij",
+    },
+    Person {
+        name: "Nikos Παπαδόπουλος",
+        address: "npapadopoulos@authent.example.gr",
+        family: "παπαδόπουλος",
+        handle: "npapadopoulos",
     },
     Person { name: "Siobhan Vantongeren", address: "x0siobhan@proton.me", family: "vantongeren", handle: "x0siobhan" },
 ];
@@ -89,6 +97,45 @@ impl What {
 }
 
 impl How {
+    /// Each of them.
+    pub const ALL: [Self; 29] = [
+        Self::AsItIs,
+        Self::Capitals,
+        Self::Small,
+        Self::Entities,
+        Self::HexadecimalEntities,
+        Self::EntitiesTwice,
+        Self::Percent,
+        Self::PercentTwice,
+        Self::QuotedPrintable,
+        Self::LookAlikes,
+        Self::FullWidth,
+        Self::ZeroWidth,
+        Self::SoftHyphens,
+        Self::VariationSelectors,
+        Self::LineBroken,
+        Self::Hyphenated,
+        Self::BrokenInQuotation,
+        Self::SoftLineBreak,
+        Self::Bold,
+        Self::Decomposed,
+        Self::Base64,
+        Self::Hexadecimal,
+        Self::JsonEscapes,
+        Self::OctetEscapes,
+        Self::SpacedOut,
+        Self::Dotted,
+        Self::InLink,
+        Self::InPath,
+        Self::Mentioned,
+    ];
+
+    /// Whether something stands between the letters.
+    pub fn spreads(self) -> bool {
+        use How::*;
+        matches!(self, LineBroken | Hyphenated | BrokenInQuotation | SoftLineBreak | SpacedOut | Dotted | LookAlikes)
+    }
+
     /// The text, hidden.
     pub fn hide(self, what: What, person: &Person) -> String {
         let text = what.of(person);
@@ -151,7 +198,7 @@ fn look_alike(c: char) -> String {
 
 /// What of the person stands in a text, as a reader or a program could find it; nothing if nothing does.
 pub fn found_in(text: &str, person: &Person) -> Option<String> {
-    let known: Vec<String> = [person.name, person.address].iter().map(|text| letters(text)).collect();
+    let known: Vec<String> = [person.name, person.address, person.family].iter().map(|text| letters(text)).collect();
     let family = person.family.to_lowercase();
     let readings = readings(text);
     for reading in &readings {

@@ -96,7 +96,9 @@ fn finish(mut message: Message<'_>, content: &[u8], plan: Plan) -> openpgp::Resu
     }
     if let Some(cert) = plan.signer() {
         let mut signer = Signer::new(message, pair(cert)?)?.creation_time(written());
-        for intended in [(plan.intended & 1 != 0).then_some(&WORLD.gateway), (plan.intended & 2 != 0).then_some(&WORLD.bob)] {
+        for intended in
+            [(plan.intended & 1 != 0).then_some(&WORLD.gateway), (plan.intended & 2 != 0).then_some(&WORLD.bob)]
+        {
             if let Some(intended) = intended {
                 signer = signer.add_intended_recipient(intended);
             }
@@ -108,6 +110,11 @@ fn finish(mut message: Message<'_>, content: &[u8], plan: Plan) -> openpgp::Resu
     }
     message.write_all(content)?;
     message.finalize()
+}
+
+/// A compressed data packet around a literal one.
+pub fn compressed(content: &[u8]) -> openpgp::Result<Vec<u8>> {
+    packed(content, Plan { compressed: true, ..Plan::default() })
 }
 
 /// A detached signature, armored.

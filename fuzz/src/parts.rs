@@ -129,13 +129,36 @@ pub struct Writer {
 }
 
 const CHARSETS: [&str; 10] = [
-    "utf-8", "us-ascii", "iso-8859-1", "iso-2022-jp", "shift_jis", "euc-kr", "gb18030", "windows-1251", "utf-16", "x-none",
+    "utf-8",
+    "us-ascii",
+    "iso-8859-1",
+    "iso-2022-jp",
+    "shift_jis",
+    "euc-kr",
+    "gb18030",
+    "windows-1251",
+    "utf-16",
+    "x-none",
 ];
-const KINDS: [&str; 8] =
-    ["mixed", "mixed", "alternative", "related", "digest", "signed", "encrypted", "report; report-type=delivery-status"];
+const KINDS: [&str; 8] = [
+    "mixed",
+    "mixed",
+    "alternative",
+    "related",
+    "digest",
+    "signed",
+    "encrypted",
+    "report; report-type=delivery-status",
+];
 const MEDIA: [&str; 8] = [
-    "application/octet-stream", "image/png", "text/x-patch", "application/pgp-signature", "application/pgp-encrypted",
-    "application/pkcs7-mime", "application/pgp-keys", "text/calendar",
+    "application/octet-stream",
+    "image/png",
+    "text/x-patch",
+    "application/pgp-signature",
+    "application/pgp-encrypted",
+    "application/pkcs7-mime",
+    "application/pgp-keys",
+    "text/calendar",
 ];
 
 impl Writer {

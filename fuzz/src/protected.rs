@@ -14,10 +14,17 @@ pub const INNER: &str = "innerquokka";
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    Encrypted { one: u8 },
+    Encrypted {
+        one: u8,
+    },
     /// By Eve, Alice or Carol; the latter two are known.
-    Signed { who: u8, bad: bool },
-    Mixed { first: bool },
+    Signed {
+        who: u8,
+        bad: bool,
+    },
+    Mixed {
+        first: bool,
+    },
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -74,12 +81,24 @@ pub enum Subject {
 
 const PLACEHOLDERS: [&str; 6] = ["...", "[...]", "Encrypted Message", "(encrypted)", "", "no subject"];
 const SENDERS: [&str; 4] = [
-    "Eve Mallory <eve.mallory@redbrick-labs.example>", "Carol Knownly <carol@known.example>",
-    "Alice Liddell <alice@members.example>", "\"vmt@kata.example\" <other@far.example>",
+    "Eve Mallory <eve.mallory@redbrick-labs.example>",
+    "Carol Knownly <carol@known.example>",
+    "Alice Liddell <alice@members.example>",
+    "\"vmt@kata.example\" <other@far.example>",
 ];
 const NAMES: [&str; 12] = [
-    "HP-Outer: Subject:", "HP-Outer: From:", "HP-Outer:", "Subject:", "From:", "To:", "Message-ID:", "References:",
-    "Date:", "Autocrypt:", "Cc:", "Content-Type:",
+    "HP-Outer: Subject:",
+    "HP-Outer: From:",
+    "HP-Outer:",
+    "Subject:",
+    "From:",
+    "To:",
+    "Message-ID:",
+    "References:",
+    "Date:",
+    "Autocrypt:",
+    "Cc:",
+    "Content-Type:",
 ];
 
 impl Letter {
@@ -125,7 +144,9 @@ impl Letter {
             fields.push_str(&format!("{} {}\r\n", NAMES[usize::from(*name) % NAMES.len()], field(value)));
         }
         let text = field(&self.text);
-        let of_text = |extra: &str, before: &str| format!("Content-Type: text/plain; charset=utf-8{extra}\r\n\r\n{before}{text}\r\n");
+        let of_text = |extra: &str, before: &str| {
+            format!("Content-Type: text/plain; charset=utf-8{extra}\r\n\r\n{before}{text}\r\n")
+        };
         let legacy = format!("Subject: {}\r\n\r\n", self.subject().unwrap_or_default());
         let parts = match self.legacy {
             Legacy::None => return format!("{fields}{}", of_text(mark, "")).into_bytes(),
@@ -133,8 +154,13 @@ impl Letter {
                 let extra = format!("{mark}; hp-legacy-display=\"1\"");
                 return format!("{fields}{}", of_text(&extra, &legacy)).into_bytes();
             }
-            Legacy::Part => [format!("Content-Type: text/rfc822-headers; protected-headers=\"v1\"\r\n\r\n{legacy}"), of_text("", "")],
-            Legacy::TextPart => [format!("Content-Type: text/plain; protected-headers=\"v1\"\r\n\r\n{legacy}"), of_text("", "")],
+            Legacy::Part => [
+                format!("Content-Type: text/rfc822-headers; protected-headers=\"v1\"\r\n\r\n{legacy}"),
+                of_text("", ""),
+            ],
+            Legacy::TextPart => {
+                [format!("Content-Type: text/plain; protected-headers=\"v1\"\r\n\r\n{legacy}"), of_text("", "")]
+            }
             Legacy::Html => [
                 of_text("; hp-legacy-display=1", &legacy),
                 format!("Content-Type: text/html; hp-legacy-display=\"1\"\r\n\r\n<div>{legacy}</div>{text}\r\n"),
@@ -153,7 +179,8 @@ impl Letter {
         Some(match self.encoded {
             false => format!("{INNER} {more}"),
             true => {
-                let bytes: String = format!("{INNER} {more}").bytes().take(40).map(|byte| format!("={byte:02X}")).collect();
+                let bytes: String =
+                    format!("{INNER} {more}").bytes().take(40).map(|byte| format!("={byte:02X}")).collect();
                 format!("=?utf-8?Q?{bytes}?=")
             }
         })

@@ -10,8 +10,24 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Commands of the client; whatever it is told, it says nothing else.
 const COMMANDS: [&str; 18] = [
-    "CAPABILITY", "LOGIN", "AUTHENTICATE", "SELECT", "UID SEARCH", "UID FETCH", "UID STORE", "UID MOVE", "UID COPY",
-    "UID EXPUNGE", "NOOP", "LIST", "CREATE", "SUBSCRIBE", "IDLE", "LOGOUT", "STARTTLS", "DONE",
+    "CAPABILITY",
+    "LOGIN",
+    "AUTHENTICATE",
+    "SELECT",
+    "UID SEARCH",
+    "UID FETCH",
+    "UID STORE",
+    "UID MOVE",
+    "UID COPY",
+    "UID EXPUNGE",
+    "NOOP",
+    "LIST",
+    "CREATE",
+    "SUBSCRIBE",
+    "IDLE",
+    "LOGOUT",
+    "STARTTLS",
+    "DONE",
 ];
 
 /// The answers of a script that are left.
@@ -71,7 +87,8 @@ fn plain(verb: &str, command: &str) -> String {
             .into(),
         "SEARCH" => "* SEARCH 11 12 13\n".into(),
         "FETCH" if command.contains("BODY.PEEK") => {
-            let of = |number: u32, uid: u32| format!("* {number} FETCH (UID {uid} BODY[] {{{}}}\n{MAIL})\n", MAIL.len());
+            let of =
+                |number: u32, uid: u32| format!("* {number} FETCH (UID {uid} BODY[] {{{}}}\n{MAIL})\n", MAIL.len());
             of(1, 11) + &of(2, 12) + &of(3, 13)
         }
         "FETCH" => (11..14)

@@ -46,7 +46,7 @@ impl Made {
             _ => "From: Eve Mallory <eve.mallory@redbrick-labs.example>\r\n",
         };
         let head = format!("{from}{HEAD}");
-        let made = match shape.wrapping_sub(b'0') & 7 {
+        let made = match shape.wrapping_sub(b'0') & 15 {
             0 => Ok(Self { mail: rest.to_vec(), must: Must::Hold }),
             1 => pgp_mime(&head, &with_line(rest), Plan { raw: false, ..plan }),
             2 => inline(&head, rest, Plan { raw: false, ..plan }, place.wrapping_sub(b'0')),
@@ -54,7 +54,9 @@ impl Made {
             4 => template(rest, plan),
             5 => damaged(&head, rest, Plan { raw: false, ..plan }, u16::from_be_bytes([*place, *more])),
             6 => signed(&head, rest, plan, place & 1 != 0),
-            _ => attached(&head, rest, plan, *place),
+            7 => attached(&head, rest, plan, *place),
+            8 => bomb(&head, rest, plan, place.wrapping_sub(b'0')),
+            _ => return None,
         };
         made.ok()
     }
@@ -129,7 +131,8 @@ fn inline(head: &str, text: &[u8], plan: Plan, how: u8) -> openpgp::Result<Made>
     let mut armored = message::armored(Kind::Message, &message, &[("Charset", charset)])?;
     let quoted = how & 1 != 0;
     if quoted {
-        armored = String::from_utf8_lossy(&armored).lines().map(|line| format!("> {line}\r\n")).collect::<String>().into();
+        armored =
+            String::from_utf8_lossy(&armored).lines().map(|line| format!("> {line}\r\n")).collect::<String>().into();
     }
     let mut body = Vec::new();
     if how & 2 != 0 {
@@ -181,6 +184,20 @@ fn template(rest: &[u8], plan: Plan) -> openpgp::Result<Made> {
     }
     // Packed or signed text is no secret.
     Ok(Made { mail, must: Must::Hold })
+}
+
+/// Some octets, repeated until they are up to 2^27, and compressed once or twice.
+fn bomb(head: &str, rest: &[u8], plan: Plan, power: u8) -> openpgp::Result<Made> {
+    let length = 1_usize << (power % 28);
+    let content = rest.repeat(length / rest.len().max(1) + 1);
+    let message = match plan.raw {
+        true => {
+            let inner = message::compressed(&content)?;
+            message::encrypted(&inner, Plan { compressed: true, signer: 0, ..plan })?
+        }
+        false => message::encrypted(&content, Plan { compressed: true, ..plan })?,
+    };
+    Ok(Made { mail: around(head, &message::armored(Kind::Message, &message, &[])?), must: Must::Hold })
 }
 
 /// One octet behind the header of the encrypted data is changed, or the end is cut off.

@@ -1,6 +1,8 @@
 //! The team of every run: a gateway with two keys, two members, somebody known, and a reporter whom nobody knows.
 
-use embargod::report::{GatewayKey, KeyUse, Keyring, KnownCertificate, Member, Plaintext, Rules, StoreKey, TeamIdentity, Vault};
+use embargod::report::{
+    GatewayKey, KeyUse, Keyring, KnownCertificate, Member, Plaintext, Rules, StoreKey, TeamIdentity, Vault,
+};
 use jiff::Timestamp;
 use openpgp::packet::key::{Key4, PrimaryRole, SecretParts, SubordinateRole};
 use openpgp::packet::signature::SignatureBuilder;
@@ -66,8 +68,7 @@ impl World {
         ];
         let known = KnownCertificate::read(&carol.to_vec()?)?;
         let keyring = Keyring::new(keys, members, known).map_err(|(_, error)| error)?;
-        let identity =
-            TeamIdentity { name: "Kata VMT".into(), address: TEAM.into(), outer_subject_hidden: false };
+        let identity = TeamIdentity { name: "Kata VMT".into(), address: TEAM.into(), outer_subject_hidden: false };
         Ok(Self {
             gateway,
             old,
@@ -114,8 +115,11 @@ fn certificate(number: u8, user: &str) -> openpgp::Result<Cert> {
             .set_key_flags(flags)
     };
     let user = UserID::from(user);
-    let of_user =
-        user.bind(&mut signer, &cert, bound(SignatureType::PositiveCertification, KeyFlags::empty().set_certification().set_signing())?)?;
+    let of_user = user.bind(
+        &mut signer,
+        &cert,
+        bound(SignatureType::PositiveCertification, KeyFlags::empty().set_certification().set_signing())?,
+    )?;
     let purposes = KeyFlags::empty().set_transport_encryption().set_storage_encryption();
     let of_subkey = subkey.bind(&mut signer, &cert, bound(SignatureType::SubkeyBinding, purposes)?)?;
     let packets: [Packet; 4] = [user.into(), of_user.into(), subkey.into(), of_subkey.into()];
