@@ -7,6 +7,8 @@ use embargod::config::{Done, Tls};
 use embargod::ports::{Answer, Fetched, HEAD, Inbox, PortError};
 use embargod_fuzz::bounds::{bounded_by, watch};
 use embargod_fuzz::server::{Script, serve};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -46,16 +48,17 @@ libfuzzer_sys::fuzz_target!(init: watch(), |data: &[u8]| {
     bounded_by(MEMORY, data.len(), || {
         WORLD.with(|(runtime, listener)| {
             runtime.block_on(async {
+                let behaves = Rc::new(Cell::new(false));
                 tokio::select! {
-                    () = serve(listener, Script::new(text)) => {}
-                    () = tidy(listener, how, text) => {}
+                    () = serve(listener, Script::new(text, Rc::clone(&behaves))) => {}
+                    () = tidy(listener, how, text, &behaves) => {}
                 }
             });
         });
     });
 });
 
-async fn tidy(listener: &TcpListener, how: u8, text: &[u8]) {
+async fn tidy(listener: &TcpListener, how: u8, text: &[u8], behaves: &Cell<bool>) {
     let login = Login { user: "vmt@kata.example".into(), password: "correct horse".to_owned().into() };
     let server = Server {
         host: "127.0.0.1".into(),
@@ -69,7 +72,9 @@ async fn tidy(listener: &TcpListener, how: u8, text: &[u8]) {
         1 => Done::Delete,
         _ => Done::Seen,
     };
-    let remembered = Script::new(text).next("MEMORY").map(|text| String::from_utf8_lossy(&text).into_owned());
+    let remembered =
+        Script::new(text, Rc::default()).next("MEMORY").map(|text| String::from_utf8_lossy(&text).into_owned());
+    let recovers = how & 8 == 0 && remembered.is_none();
     let memory = Arc::new(Remembered(Mutex::new(remembered)));
     let inbox = ImapInbox::new(server, "INBOX".into(), done, Duration::from_secs(60), memory);
     for _ in 0..2 {
@@ -95,6 +100,15 @@ async fn tidy(listener: &TcpListener, how: u8, text: &[u8]) {
         }
         if how & 16 != 0 {
             inbox.wait().await;
+        }
+    }
+    // Whatever it said, half an hour later it behaves, and all is well.
+    behaves.set(true);
+    for last in [false, true] {
+        tokio::time::sleep(Duration::from_secs(1_800)).await;
+        match inbox.list(3).await {
+            Err(error) if recovers && last => panic!("the mailbox is dead: {error}"),
+            _ => {}
         }
     }
 }

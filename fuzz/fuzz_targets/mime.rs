@@ -3,7 +3,7 @@
 #![no_main]
 
 use embargod::report::DraftContent;
-use embargod_fuzz::bounds::{bounded, watch};
+use embargod_fuzz::bounds::watch;
 use embargod_fuzz::carry::carry;
 use embargod_fuzz::copy::find;
 use embargod_fuzz::parts::{Part, Writer};
@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(init: watch(), |part: Part| {
     let mut mail = b"From: Eve Mallory <eve.mallory@redbrick-labs.example>\r\nTo: vmt@kata.example\r\n\
                      Subject: ...\r\nMIME-Version: 1.0\r\n".to_vec();
     mail.extend_from_slice(&body);
-    let carried = bounded(mail.len(), || carry(&mail, DraftContent::Report));
+    let Some(carried) = carry(&mail, DraftContent::Report) else { return };
 
     let (inner, outer): (Vec<_>, Vec<_>) = writer.words.iter().partition(|word| word.encrypted);
     // Raw bytes of the fuzzer's may hold a word that was made for another place.

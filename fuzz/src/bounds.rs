@@ -2,7 +2,7 @@
 //! of the input.
 //!
 //! Security: the program catches what unwinds in a parser, so that one mail costs one mail. Caught or not, a panic in our own
-//! code, or in a library that is not known for it, ends the fuzzer here. Those of the OpenPGP library are counted, if the
+//! code, or in a library that is not known for it, ends the fuzzer here. Those of the OpenPGP library and of the IMAP parser are counted, if the
 //! program catches them.
 
 use crate::MEMORY;
@@ -24,10 +24,10 @@ pub fn watch() {
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let file = info.location().map_or("", |location| location.file());
-        if ["sequoia-openpgp-", "buffered-reader-"].iter().any(|library| file.contains(library)) {
+        if ["sequoia-openpgp-", "buffered-reader-", "imap-proto-"].iter().any(|library| file.contains(library)) {
             let times = CAUGHT.fetch_add(1, Relaxed) + 1;
             if times.is_power_of_two() {
-                eprintln!("caught: {times} panics of the OpenPGP library, the last at {}", place(info));
+                eprintln!("caught: {times} panics of the OpenPGP or the IMAP library, the last at {}", place(info));
             }
             return;
         }

@@ -1,6 +1,7 @@
 //! Takes one mail through everything that the gateway does with it, but for the store and the network: from its outside to
 //! the copy that a member opens.
 
+use crate::bounds::bounded;
 use crate::copy::{Copy, outside, statement_holds};
 use crate::world::{COMPONENTS, PREFIX, WORLD};
 use embargod::report::{
@@ -60,8 +61,12 @@ const FIELDS: [&str; 13] = [
     "",
 ];
 
-/// Carries a mail. Panics when something does not hold that must hold for every mail.
-pub fn carry(mail: &[u8], content: DraftContent) -> Carried {
+/// Octets of the parts of a mail up to which its copy is made as well.
+const COPIED: usize = 4 * 1024 * 1024;
+
+/// Carries a mail, within the bounds. Panics when something does not hold that must hold for every mail. Nothing where the mail
+/// was opened, but is too large for a copy to be made here in reasonable time.
+pub fn carry(mail: &[u8], content: DraftContent) -> Option<Carried> {
     let world = &*WORLD;
     let (keyring, vault, at) = (&world.keyring, &world.vault, world.received);
     let mut rules = world.rules.clone();
@@ -70,16 +75,18 @@ pub fn carry(mail: &[u8], content: DraftContent) -> Carried {
         rules.open_for = OpenFor::All;
     }
     let mail = Plaintext::new(mail.to_vec());
-    let outer = Outer::read(&mail, keyring, &rules);
-    assert!(outer.content_digest(vault) == content_digest(&mail, vault), "a mail is known again by its digest");
-    let opened = open_mail(&mail, keyring, &rules, None, at, false);
-    let lookups = Lookups::new(&outer, &opened, vault);
-    assert!(lookups.inner_references.len() <= 100 && lookups.outer_references.len() <= 100, "too many references");
-    let decision = decide(&outer, &opened, &Known::default(), keyring, &rules, at);
     let case = CaseId::new(PREFIX, 2026, 7);
     let components = COMPONENTS.map(str::to_owned);
-    let draft = prepare_draft(&outer, &opened, &decision, &components, keyring, &rules);
-    let draft = draft.map(|prepared| prepared.for_case(&case, [9; 16]));
+    let (outer, opened, decision, draft) = bounded(mail.len(), || {
+        let outer = Outer::read(&mail, keyring, &rules);
+        let opened = open_mail(&mail, keyring, &rules, None, at, false);
+        let decision = decide(&outer, &opened, &Known::default(), keyring, &rules, at);
+        let draft = prepare_draft(&outer, &opened, &decision, &components, keyring, &rules);
+        (outer, opened, decision, draft.map(|prepared| prepared.for_case(&case, [9; 16])))
+    });
+    assert!(outer.content_digest(vault) == content_digest(&mail, vault), "a mail is known again by its digest");
+    let lookups = Lookups::new(&outer, &opened, vault);
+    assert!(lookups.inner_references.len() <= 100 && lookups.outer_references.len() <= 100, "too many references");
 
     let view = draft.as_ref().map(|made| DraftView {
         summary: made.draft.summary(),
@@ -106,6 +113,9 @@ pub fn carry(mail: &[u8], content: DraftContent) -> Carried {
     let contact = decision.contact();
     let message_id = our_id("copy");
     let first = opened.into_sections();
+    if first.iter().map(|section| section.size()).sum::<usize>() > COPIED {
+        return None;
+    }
     let again = sections_of(&mail, facts, keyring, &rules);
     assert!(
         first.iter().map(|section| section.size()).eq(again.iter().map(|section| section.size())),
@@ -143,5 +153,5 @@ pub fn carry(mail: &[u8], content: DraftContent) -> Carried {
             })
         }
     };
-    Carried { inspected, copy, draft: draft.map(|made| made.draft.body_json()), answer }
+    Some(Carried { inspected, copy, draft: draft.map(|made| made.draft.body_json()), answer })
 }

@@ -4,7 +4,9 @@
 //! tag, and `@CLOSE` hangs up. Commands for which the script has no answer (left) get a plain one. An answer without its last
 //! line leaves the client waiting.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,11 +34,13 @@ const COMMANDS: [&str; 18] = [
 
 /// The answers of a script that are left.
 pub struct Script {
+    /// Once it is set, the rest of the script counts no more.
+    behaves: Rc<Cell<bool>>,
     answers: HashMap<String, VecDeque<Vec<u8>>>,
 }
 
 impl Script {
-    pub fn new(text: &[u8]) -> Self {
+    pub fn new(text: &[u8], behaves: Rc<Cell<bool>>) -> Self {
         let mut answers: HashMap<String, VecDeque<Vec<u8>>> = HashMap::new();
         let mut rest = text;
         while let Some(at) = crate::copy::find(rest, b"%%% ") {
@@ -47,7 +51,7 @@ impl Script {
             let end = crate::copy::find(rest, b"%%% ").unwrap_or(rest.len());
             answers.entry(verb).or_default().push_back(rest[..end].to_vec());
         }
-        Self { answers }
+        Self { behaves, answers }
     }
 
     /// The next answer to something.
@@ -56,7 +60,8 @@ impl Script {
     }
 
     fn answer(&mut self, verb: &str, tag: &str, command: &str) -> Vec<u8> {
-        let answer = self.next(verb).unwrap_or_else(|| plain(verb, command).into_bytes());
+        let told = if self.behaves.get() { None } else { self.next(verb) };
+        let answer = told.unwrap_or_else(|| plain(verb, command).into_bytes());
         let mut out = Vec::with_capacity(answer.len() + 64);
         let mut rest = &answer[..];
         while let Some((&octet, after)) = rest.split_first() {
