@@ -40,7 +40,7 @@ async fn an_answer_that_the_parser_dies_of_costs_a_connection_and_not_the_mailbo
                 timeout(Duration::from_secs(10), listener.accept()).await.expect("it connects").unwrap();
             stream.write_all(b"* OK [CAPABILITY IMAP4rev1]\xe1hi\r\n").await.unwrap();
         });
-        let error = listed.err().expect("there is no such greeting").to_string();
+        let error = listed.expect_err("there is no such greeting").to_string();
         assert!(error.contains("could not be understood"), "{error}");
         // The next attempt is made after a second or two.
         tokio::time::sleep(Duration::from_secs(3)).await;
