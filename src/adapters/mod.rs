@@ -25,4 +25,5 @@ pub use imap::{ImapInbox, Memory};
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;
+pub use server::{Login, Server};
 pub use smtp::{SmtpCourier, observe as observe_smtp};

@@ -15,6 +15,8 @@ mod dovecot_tests;
 mod fetch;
 mod finish;
 mod folders;
+#[cfg(test)]
+mod fuzzed_tests;
 mod inbox;
 mod names;
 mod session;
