@@ -196,7 +196,7 @@ impl Actor {
 
     async fn connect(&self) -> Result<Link, Trouble> {
         let connected = async { Link::new(connect::connect(&self.settings.server).await?).await };
-        caught("the login", connected).await
+        caught("login", connected).await
     }
 
     async fn open(&mut self) -> Result<(), Trouble> {
@@ -224,6 +224,7 @@ impl Actor {
             self.backoff = backoff(slow);
         }
         let delay = self.backoff.next().unwrap_or(GOOD);
+        self.scanned = None;
         (self.link, self.attempt, self.last, self.since) =
             (None, Instant::now() + delay, Some(trouble), Instant::now());
     }

@@ -100,7 +100,7 @@ async fn where_login_is_disabled_plain_is_used_if_it_is_offered() {
 async fn a_refused_login_is_told_in_the_servers_words_without_the_user() {
     let rules = &[
         ("CAPABILITY", "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n"),
-        ("LOGIN", "TAG NO [AUTHENTICATIONFAILED] Application-specific password required for vmt\r\n"),
+        ("LOGIN", "TAG NO Application-specific password required for vmt\r\n"),
     ];
     let (result, said) = scripted(Tls::None, FINE, rules).await;
     let words = "Application-specific password required for …";

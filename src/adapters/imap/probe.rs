@@ -1,166 +1,198 @@
-//! A look at the mailbox for `check --online`: logs in, opens the folder, changes nothing.
+//! A look at the mailbox for `check --online`: every step from the address to the folder, and what is wrong with it in words.
 //!
-//! Security: it goes the way the inbox goes, so what it finds fine is what will be used. Of the server's words only harmless ones
-//! are shown; names of folders are shown as they are, since only an admin of this mailbox sees them.
+//! Security: nothing is taken, marked or made. A server's words are looked through for known complaints and not repeated; of the
+//! folders' names those are shown that cannot hold an address.
 
-use super::connect;
+use super::connect::{GREETING, connect};
 use super::folders::{self, Found};
 use super::names;
 use super::session::Link;
-use super::trouble::{Trouble, caught};
+use super::trouble::{Trouble, caught, harmless};
 use crate::adapters::server::Server;
 use crate::config::{Done, Tls};
 use crate::ports::{Observation, Observed};
 
-/// Names of folders that are shown at most.
-const SHOWN: usize = 12;
+/// Folders that are offered where the configured one is missing.
+const OFFERED: usize = 12;
+/// More waiting mails than these are worth a word: each is taken in as if it had arrived just now.
+const MANY: usize = 50;
 
-/// Looks at the mailbox as [`super::ImapInbox`] will use it: certificate, login, folder, the folder of `done`, and what the server
-/// can do.
+/// Logs in, opens the folder and looks at what the gateway would need.
 pub async fn observe(server: &Server, folder: &str, done: &Done) -> Vec<Observation> {
-    let connected = async { Link::new(connect::connect(server).await?).await };
-    let mut link = match caught("the login", connected).await {
+    let connected = caught("login", async { Link::new(connect(server).await?).await });
+    let mut link = match connected.await {
         Ok(link) => link,
-        Err(trouble) => return vec![no_login(server, &trouble)],
+        Err(trouble) => return vec![of_connection(server, &trouble)],
     };
-    let mut found = vec![fine("mailbox.host", welcome(server))];
-    let looked = caught("the look", look(&mut link, server, folder, done, &mut found)).await;
-    if let Err(trouble) = looked {
-        let what = format!("{} broke off the look: {trouble}", server.host);
-        found.push(broken("mailbox.host", what, "try again; if it stays so, look at the server's log"));
+    let user = server.login.as_ref().map_or("", |login| login.user.as_str());
+    let mut seen = vec![fine("mailbox.host", format!("{user} is logged in at {}:{}", server.host, server.port))];
+    if let Err(trouble) = look_around(&mut link, folder, done, &mut seen).await {
+        let mend = "try again; if it stays so, look at the server's own log".to_owned();
+        seen.push(broken("mailbox.host", format!("{}: {trouble}", server.host), mend));
     }
     link.log_out().await;
-    found
+    seen
 }
 
-fn welcome(server: &Server) -> String {
-    let tls = if server.tls == Tls::None { "without TLS" } else { "over TLS, with a certificate that verifies" };
-    format!("{} answers at port {} {tls}; the login is accepted", server.host, server.port)
-}
-
-async fn look(
-    link: &mut Link,
-    server: &Server,
-    folder: &str,
-    done: &Done,
-    found: &mut Vec<Observation>,
-) -> Result<(), Trouble> {
+async fn look_around(link: &mut Link, folder: &str, done: &Done, seen: &mut Vec<Observation>) -> Result<(), Trouble> {
     match link.select(&names::encoded(folder)).await {
-        Ok(()) if link.folder.read_only => {
-            let what = format!("the folder {folder} can only be read, so no mail can be taken off it");
-            found.push(broken("mailbox.folder", what, "give this login the right to change the folder"));
+        Ok(()) => {}
+        Err(Trouble::Refused { .. }) => {
+            seen.push(missing(link, folder).await?);
+            return Ok(());
         }
-        Ok(()) => {
-            let what = format!("the folder {folder} can be read and changed; mails in it: {}", link.folder.exists);
-            found.push(fine("mailbox.folder", what));
-        }
-        Err(trouble) if trouble.ends_connection() => return Err(trouble),
-        Err(trouble) => {
-            let there = folders_there(link).await?;
-            let what = format!("the folder {folder} cannot be opened ({trouble})");
-            found.push(broken("mailbox.folder", what, &format!("name one of the folders that are there: {there}")));
-        }
+        Err(trouble) => return Err(trouble),
     }
-    if let Done::Move(target) = done
-        && let Found::Missing(_) = folders::find(link, target).await?
-    {
-        found.push(fine("mailbox.done", format!("the folder {target} is not there yet; it will be made")));
+    if link.folder.read_only {
+        let what = format!("the folder {folder} can only be read, so no mail can be taken off it");
+        let mend = "give the user the right to change it, or name another folder";
+        seen.push(broken("mailbox.folder", what, mend.into()));
     }
-    found.extend(abilities(link, server, done));
+    seen.push(waiting(link, folder, done).await?);
+    if let Done::Move(target) = done {
+        let what = match folders::find(link, target).await? {
+            Found::There(_) => format!("mails will be moved to {target}"),
+            Found::Missing(_) => format!("mails will be moved to {target}, which is made when the first one is"),
+        };
+        seen.push(fine("mailbox.done", what));
+    }
+    abilities(link, done, seen);
     Ok(())
 }
 
-async fn folders_there(link: &mut Link) -> Result<String, Trouble> {
-    let mut there: Vec<String> =
-        link.list("*").await?.iter().filter(|one| one.selectable).map(|one| names::decoded(&one.name)).collect();
-    there.sort();
-    let more = if there.len() > SHOWN { ", …" } else { "" };
-    there.truncate(SHOWN);
-    Ok(format!("{}{more}", there.join(", ")))
+/// How many mails the first round takes in.
+async fn waiting(link: &mut Link, folder: &str, done: &Done) -> Result<Observation, Trouble> {
+    let (count, which) = match done {
+        Done::Seen if link.folder.exists > 0 => (link.search("UNSEEN").await?.len(), "unread mails"),
+        Done::Seen => (0, "unread mails"),
+        Done::Move(_) | Done::Delete => (usize::try_from(link.folder.exists).unwrap_or(usize::MAX), "mails"),
+    };
+    let what = format!("{which} in {folder}: {count}");
+    Ok(if count > MANY {
+        let mend = "at the first run each of them is taken in like a new report, and its sender may be answered; move old mail to another folder before";
+        Observation { kind: Observed::Doubtful, key: "mailbox.folder", what, mend: Some(mend.into()) }
+    } else {
+        fine("mailbox.folder", what)
+    })
 }
 
-fn abilities(link: &Link, server: &Server, done: &Done) -> Vec<Observation> {
-    let has = |ability: &str| link.abilities.has(ability);
-    let mut found = Vec::new();
-    if !has("IDLE") {
-        let what = format!("{} does not tell of new mail by itself (no IDLE)", server.host);
-        found.push(doubtful("mailbox.poll", what, "nothing need be done: the folder is looked at every `poll`"));
+fn abilities(link: &Link, done: &Done, seen: &mut Vec<Observation>) {
+    if !link.abilities.has("IDLE") {
+        let what = "the server does not say when mail arrives (no IDLE), so it is asked every `poll`".into();
+        let mend = Some("shorten mailbox.poll if that is too slow".into());
+        seen.push(Observation { kind: Observed::Doubtful, key: "mailbox.poll", what, mend });
     }
     let stays = match done {
-        Done::Move(_) => !has("MOVE") && !has("UIDPLUS"),
-        Done::Delete => !has("UIDPLUS"),
+        Done::Move(_) => !link.abilities.has("MOVE") && !link.abilities.has("UIDPLUS"),
+        Done::Delete => !link.abilities.has("UIDPLUS"),
         Done::Seen => false,
     };
     if stays {
-        let what = format!(
-            "{} can remove marked mail only all at once (neither MOVE nor UIDPLUS), which could remove other mail than the gateway's",
-            server.host
-        );
-        let mend =
-            "mails that were taken in stay in the folder, marked as deleted; let a mail program tidy up now and then";
-        found.push(doubtful("mailbox.done", what, mend));
+        let what = "the server cannot remove single mails (no UIDPLUS), and mail of others is never removed, so what is taken in stays in the folder, marked as deleted".into();
+        let mend = Some("have a mail program tidy the folder up now and then".into());
+        seen.push(Observation { kind: Observed::Doubtful, key: "mailbox.done", what, mend });
     }
-    found
 }
 
-/// What kept the gateway from logging in, and where to mend it.
-fn no_login(server: &Server, trouble: &Trouble) -> Observation {
+async fn missing(link: &mut Link, folder: &str) -> Result<Observation, Trouble> {
+    let what = format!("there is no folder {folder}, or it cannot be opened");
+    let mut listed = link.list("*").await?;
+    listed.retain(|one| one.selectable && !one.name.contains('@'));
+    listed.truncate(OFFERED);
+    let named: Vec<String> = listed.iter().map(|one| harmless(&names::decoded(&one.name))).collect();
+    let mend = if named.is_empty() {
+        "name a folder that exists".to_owned()
+    } else {
+        format!("name one of those that there are: {}", named.join(", "))
+    };
+    Ok(broken("mailbox.folder", what, mend))
+}
+
+/// What kept the gateway from logging in, with the key that is most likely wrong.
+fn of_connection(server: &Server, trouble: &Trouble) -> Observation {
+    let what = format!("{}:{}: {trouble}", server.host, server.port);
     let (key, mend) = match trouble {
-        Trouble::Unreachable(_) => ("mailbox.host", "correct mailbox.host and port, or open the way there".to_owned()),
+        Trouble::Unreachable(_) | Trouble::Lost => {
+            ("mailbox.host", "check `host` and `port`, and that a firewall lets the gateway out")
+        }
         Trouble::Certificate(_) => (
             "mailbox.ca",
-            "correct mailbox.host to the name in the certificate, or name the root of your own authority in mailbox.ca"
-                .to_owned(),
+            "use the name in `host` that the server's certificate is for; where the authority is your own, name its root in `ca`",
         ),
-        Trouble::Tls(_) | Trouble::NoGreeting | Trouble::NoStartTls | Trouble::Lost | Trouble::TimedOut(_) => {
-            ("mailbox.tls", other_way(server))
+        Trouble::Tls(_) if server.tls == Tls::Implicit => {
+            ("mailbox.tls", "on port 143 use tls = \"starttls\"; TLS from the start is spoken on port 993")
+        }
+        Trouble::NoStartTls => ("mailbox.tls", "use tls = \"implicit\" and port 993"),
+        Trouble::TimedOut(GREETING) if server.tls != Tls::Implicit => (
+            "mailbox.tls",
+            "a server that expects TLS from the start waits in silence: use tls = \"implicit\" and port 993",
+        ),
+        Trouble::Tls(_) | Trouble::NoGreeting | Trouble::TimedOut(_) => {
+            ("mailbox.port", "check `host`, `port` and `tls`: it may be another kind of server")
         }
         Trouble::Injected | Trouble::PreAuthenticated => {
-            ("mailbox.tls", "use tls = \"implicit\", and find out who sits between".to_owned())
+            ("mailbox.tls", "use tls = \"implicit\", and find out who sits between the gateway and the server")
         }
-        Trouble::LoginRefused(_) | Trouble::LoginDisabled | Trouble::NoLogin => {
-            ("mailbox.password", login_mend(server, trouble))
+        Trouble::TurnedAway(_) => {
+            ("mailbox.host", "it may be busy, or not let this address in: try again later, then ask whoever runs it")
         }
-        _ => ("mailbox.host", "try again; if it stays so, look at the server's log".to_owned()),
+        Trouble::NoLogin => ("mailbox.user", "set mailbox.user and mailbox.password"),
+        Trouble::LoginDisabled => (
+            "mailbox.password",
+            "the provider wants a login by OAuth, which embargod does not speak: have its mail forwarded into `embargod receive` instead",
+        ),
+        Trouble::LoginRefused(words) => ("mailbox.password", of_login(&server.host, words)),
+        Trouble::Refused { .. } | Trouble::TooMuch(_) | Trouble::Unintelligible(_) | Trouble::Memory(_) => {
+            ("mailbox.host", "it does not behave as an IMAP server (RFC 3501): look at its own log")
+        }
     };
-    broken(key, format!("{}: {trouble}", server.host), &mend)
+    broken(key, what, mend.into())
 }
 
-/// The commonest mistake: implicit TLS at the port of STARTTLS, or the other way round (RFC 8314 section 4).
-fn other_way(server: &Server) -> String {
-    let (tls, port) = match server.tls {
-        Tls::Implicit => ("starttls", 143),
-        Tls::StartTls | Tls::None => ("implicit", 993),
+/// What providers mean by refusing a password, by what they say and by who they are.
+fn of_login(host: &str, words: &str) -> &'static str {
+    const APP_PASSWORD: &str = "this provider takes no ordinary password here: make an app password in the account's security settings (two-step verification must be on for some), and use that";
+    const FORWARD: &str = "this provider takes passwords no more, or not for this account: let an administrator allow them, or have the mail forwarded into `embargod receive`";
+    const IMAP_OFF: &str = "switch IMAP on in the settings of this mailbox";
+    const ORDINARY: &str = "correct user and password; many providers want the whole address as user, and an app password where two-step verification is on";
+    let (host, words) = (host.to_ascii_lowercase(), words.to_ascii_lowercase());
+    let says = |complaints: &[&str]| complaints.iter().any(|complaint| words.contains(complaint));
+    let is = |domains: &[&str]| {
+        domains
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')))
     };
-    format!("check mailbox.port: with tls = {tls:?} it is usually {port}")
-}
-
-fn login_mend(server: &Server, trouble: &Trouble) -> String {
-    let host = server.host.to_ascii_lowercase();
-    let words = trouble.to_string().to_ascii_lowercase();
-    let at = |names: &[&str]| names.iter().any(|name| host == *name || host.ends_with(&format!(".{name}")));
-    if at(&["office365.com", "outlook.com"]) || words.contains("basicauthblocked") {
-        return "Microsoft takes no passwords for IMAP any more; forward the mailbox into `embargod receive`, or use another mailbox".into();
+    if says(&["basicauthblocked", "basic auth", "logondenied", "oauth", "xoauth2"]) {
+        FORWARD
+    } else if says(&["application-specific", "app password", "app-specific", "apppassword", "access token"]) {
+        APP_PASSWORD
+    } else if says(&["not enabled for imap", "imap access is disabled", "imap is disabled", "imap disabled"]) {
+        IMAP_OFF
+    } else if is(&["outlook.com", "office365.com", "outlook.office365.com", "hotmail.com"]) {
+        FORWARD
+    } else if is(&[
+        "gmail.com",
+        "googlemail.com",
+        "fastmail.com",
+        "yahoo.com",
+        "aol.com",
+        "me.com",
+        "icloud.com",
+        "zoho.com",
+        "zoho.eu",
+    ]) {
+        APP_PASSWORD
+    } else {
+        ORDINARY
     }
-    let needs_app_password = ["application-specific", "app password", "app-specific"];
-    if at(&["gmail.com", "googlemail.com", "fastmail.com", "mail.me.com", "yahoo.com", "aol.com"])
-        || needs_app_password.iter().any(|known| words.contains(known))
-    {
-        return "this provider wants an app password made for IMAP, not the account's own; put it where mailbox.password points".into();
-    }
-    "correct mailbox.user (often the whole address) and the password; where the account has a second factor, make an app password".into()
 }
 
 fn fine(key: &'static str, what: String) -> Observation {
     Observation { kind: Observed::Fine, key, what, mend: None }
 }
 
-fn doubtful(key: &'static str, what: String, mend: &str) -> Observation {
-    Observation { kind: Observed::Doubtful, key, what, mend: Some(mend.to_owned()) }
-}
-
-fn broken(key: &'static str, what: String, mend: &str) -> Observation {
-    Observation { kind: Observed::Broken, key, what, mend: Some(mend.to_owned()) }
+fn broken(key: &'static str, what: String, mend: String) -> Observation {
+    Observation { kind: Observed::Broken, key, what, mend: Some(mend) }
 }
 
 #[cfg(test)]
