@@ -3,11 +3,13 @@
 //! Security: every loop may be killed at any point; what it had begun is in the store. A reload takes the whole new
 //! configuration or nothing, and takes effect between two mails.
 
+mod notify;
 mod outbox;
 mod role;
 
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
+use crate::heartbeat::{self, Heart};
 use crate::ports::Inbox;
 use crate::steps::leases::{self, AMBIGUOUS};
 use crate::steps::said::is_news;
@@ -109,9 +111,10 @@ impl Running {
         loop {
             let opened = if role.is_held() { steps::sort::sort(gateway).await? } else { 0 };
             // Each is tried whatever becomes of the others.
-            let drafted = Part::Drafts.work(gateway).await;
-            let delivered = Part::Copies.work(gateway).await;
-            let answered = Part::Acknowledgements.work(gateway).await;
+            let never = CancellationToken::new();
+            let drafted = Part::Drafts.work(gateway, &never).await;
+            let delivered = Part::Copies.work(gateway, &never).await;
+            let answered = Part::Acknowledgements.work(gateway, &never).await;
             let counts = [opened, drafted?, delivered?, answered?];
             for (what, count) in ["opened", "drafts", "copies", "acknowledgements"].into_iter().zip(counts) {
                 progress(what, count);
@@ -141,6 +144,7 @@ impl Running {
         // After a reload nothing of the old configuration stays in memory.
         drop(first);
         tracing::info!(config = %file.display(), "embargod is running");
+        notify::ready("running");
         loop {
             tokio::select! {
                 // A store that does not answer must not keep the end waiting.
@@ -160,6 +164,7 @@ impl Running {
             }
         }
         tracing::info!("ending: the current mail is finished first");
+        notify::stopping();
         end.cancel();
         let all_ended = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, all_ended).await.is_err() {
@@ -188,6 +193,7 @@ impl Running {
 }
 
 async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Secrets) {
+    notify::reloading();
     let current = sender.borrow().clone();
     let result = match Config::load(file) {
         Ok(config) => current.reload(config, secrets).await,
@@ -197,9 +203,11 @@ async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Sec
         Ok(gateway) => {
             sender.send_replace(Arc::new(gateway));
             tracing::info!("configuration reloaded; it holds from the next mail on");
+            notify::ready("running");
         }
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "configuration not reloaded: the old one stays in force")
+            tracing::error!(error = format!("{error:#}"), "configuration not reloaded: the old one stays in force");
+            notify::ready("running with the old configuration: the new one is refused, the log says why");
         }
     }
 }
@@ -220,14 +228,18 @@ fn spawn_loops(
     in_hand: &Arc<InHand>,
     fence: Option<Fence>,
 ) -> JoinSet<()> {
-    let bells = Arc::new(Bells::default());
+    let (bells, heart) = (Arc::new(Bells::default()), Arc::new(Heart::default()));
     let mut loops = JoinSet::new();
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
-    loops.spawn(intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
-    loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
+    let intake = intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells));
+    loops.spawn(heart.listen("intake", intake));
+    let sort = sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand));
+    loops.spawn(heart.listen("opening", sort));
     for part in Part::ALL {
-        loops.spawn(outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells)));
+        let work = outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells));
+        loops.spawn(heart.listen(part.name(), work));
     }
+    loops.spawn(notify::feed_watchdog(heart, end.clone()));
     loops
 }
 
@@ -249,7 +261,7 @@ async fn intake_loop(
         tokio::select! {
             () = end.cancelled() => {}
             _ = gateway.changed() => {}
-            () = any_wait(&current.inboxes) => {}
+            () = heartbeat::rest(any_wait(&current.inboxes)) => {}
         }
     }
 }
@@ -289,7 +301,7 @@ async fn sort_loop(
 async fn pause(end: &CancellationToken, bell: &Notify) {
     tokio::select! {
         () = end.cancelled() => {}
-        () = bell.notified() => {}
+        () = heartbeat::rest(bell.notified()) => {}
         () = tokio::time::sleep(TICK) => {}
     }
 }

@@ -15,6 +15,7 @@ pub mod config;
 pub mod daemon;
 pub mod gateway;
 pub mod hardening;
+pub mod heartbeat;
 pub mod ports;
 pub mod report;
 pub mod spool;

@@ -6,6 +6,7 @@
 use super::StepError;
 use super::said::is_news;
 use crate::gateway::Gateway;
+use crate::heartbeat;
 use crate::ports::{Fetched, Found, Inbox, PortError};
 use crate::report::{Lookup, MailId, Purpose, content_digest};
 use crate::store::{NewMail, Origin, Taken};
@@ -126,6 +127,7 @@ async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round
         futures::stream::iter(batch.to_vec()).map(|found| fetch(gateway, inbox, found)).buffered(SIDE_BY_SIDE);
     let (mut fresh, mut finished) = (Vec::new(), Vec::new());
     while let Some(one) = fetched.next().await {
+        heartbeat::beat();
         match one? {
             Came::Fresh(one) => fresh.push(one),
             Came::Known(found) => {
