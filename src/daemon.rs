@@ -3,6 +3,7 @@
 //! Security: every loop may be killed at any point; what it had begun is in the store. A reload takes the whole new
 //! configuration or nothing, and takes effect between two mails.
 
+mod intake;
 mod notify;
 mod outbox;
 mod role;
@@ -10,7 +11,6 @@ mod role;
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
 use crate::heartbeat::{self, Heart};
-use crate::ports::Inbox;
 use crate::steps::leases::{self, AMBIGUOUS};
 use crate::steps::said::is_news;
 use crate::steps::sort::InHand;
@@ -102,6 +102,7 @@ impl Running {
             let _told_by_the_error = leases::give_back(gateway, &[]).await;
         }
         role::release(gateway, fence).await;
+        let _only_shown = gateway.doors.write_down(gateway).await;
         worked?;
         trouble.map_or(Ok(()), |error| Err(error).context("mail could not be taken in; it stays where it is"))
     }
@@ -175,6 +176,7 @@ impl Running {
         let tidying = async {
             in_hand.put_back(&gateway).await?;
             leases::give_back(&gateway, &[]).await?;
+            let _only_shown = gateway.doors.write_down(&gateway).await;
             gateway.store.close().await;
             Ok::<_, StepError>(())
         };
@@ -231,10 +233,12 @@ fn spawn_loops(
     let (bells, heart) = (Arc::new(Bells::default()), Arc::new(Heart::default()));
     let mut loops = JoinSet::new();
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
-    let intake = intake_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells));
-    loops.spawn(heart.listen("intake", intake));
+    let intake =
+        intake::take_in(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(&heart));
+    loops.spawn(intake);
     let sort = sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand));
     loops.spawn(heart.listen("opening", sort));
+    loops.spawn(doors_loop(gateway.clone(), end.clone()));
     for part in Part::ALL {
         let work = outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells));
         loops.spawn(heart.listen(part.name(), work));
@@ -243,36 +247,18 @@ fn spawn_loops(
     loops
 }
 
-async fn intake_loop(
-    mut gateway: watch::Receiver<Arc<Gateway>>,
-    role: Arc<Role>,
-    end: CancellationToken,
-    bells: Arc<Bells>,
-) {
+/// Writes down how the doors were found, for `status`.
+async fn doors_loop(gateway: watch::Receiver<Arc<Gateway>>, end: CancellationToken) {
     while !end.is_cancelled() {
-        let current = gateway.borrow_and_update().clone();
-        for inbox in current.inboxes.iter().filter(|inbox| role.is_held() || !inbox.is_shared()) {
-            match steps::receive::receive(&current, inbox.as_ref()).await {
-                Ok(round) if round.taken > 0 => bells.sort.notify_one(),
-                Ok(_) => {}
-                Err(error) => complain("mail could not be taken in; it stays where it is", &error),
-            }
-        }
+        let doors = Arc::clone(&gateway.borrow().doors);
         tokio::select! {
             () = end.cancelled() => {}
-            _ = gateway.changed() => {}
-            () = heartbeat::rest(any_wait(&current.inboxes)) => {}
+            () = doors.wait() => {
+                let current = gateway.borrow().clone();
+                // What a store that does not answer did not take is written the next time.
+                let _only_shown = doors.write_down(&current).await;
+            }
         }
-    }
-}
-
-/// Waits until one of the inboxes may have new mail.
-async fn any_wait(inboxes: &[Arc<dyn Inbox>]) {
-    let waiting = inboxes.iter().map(|inbox| inbox.wait());
-    tokio::select! {
-        _ = futures::future::select_all(waiting) => {}
-        // The role at a shared store may have come to us meanwhile.
-        () = tokio::time::sleep(TICK) => {}
     }
 }
 

@@ -1,10 +1,13 @@
 //! One configuration brought to life: keys, store, inboxes, courier and desk, put together once and replaced as a whole.
 
 use crate::adapters::server::Server;
-use crate::adapters::{Directory, MaildirCourier, MaildirInbox, SendmailCourier, SmtpCourier};
+use crate::adapters::{
+    Directory, Github, ImapInbox, MaildirCourier, MaildirInbox, Memory, SendmailCourier, SmtpCourier,
+};
 use crate::config::{self, AdvisoriesKind, Config, Database, MailboxConfig, OutgoingKind, Secrets};
-use crate::ports::{AdvisoryDesk, Courier, Inbox};
-use crate::report::{Keyring, Rules, StoreKey, TeamIdentity, Vault};
+use crate::doors::{Door, Doors, Noted};
+use crate::ports::{AdvisoryDesk, Answer, Courier, Inbox};
+use crate::report::{Keyring, Lookup, Rules, StoreKey, TeamIdentity, Vault};
 use crate::spool::SpoolInbox;
 use crate::steps::handoff::Handoff;
 use crate::steps::receive::Refused;
@@ -28,6 +31,8 @@ pub struct Gateway {
     pub handoff: Arc<Handoff>,
     pub refused: Arc<Refused>,
     pub owner: Owner,
+    /// How the doors were found.
+    pub doors: Arc<Doors>,
 }
 
 impl Gateway {
@@ -38,7 +43,10 @@ impl Gateway {
     pub async fn assemble(config: Config, keyring: Keyring, store: Store, secrets: &Secrets) -> anyhow::Result<Self> {
         let vault = open_vault(&store, &keyring).await?;
         let owner = Owner::from_random(vault.random()?);
-        Self::build(config, keyring, Arc::new(vault), store, owner, secrets)
+        let doors = Arc::new(Doors::default());
+        let gateway = Self::build(config, keyring, Arc::new(vault), store, owner, doors, secrets)?;
+        gateway.doors.recall(&gateway).await;
+        Ok(gateway)
     }
 
     /// The same gateway with a new configuration: store, vault and name stay, everything else is new. The store key is wrapped
@@ -52,7 +60,16 @@ impl Gateway {
         }
         let keyring = config::load_keyring(&config, secrets)?;
         rewrap(&self.store, &self.keyring, &keyring).await?;
-        Self::build(config, keyring, Arc::clone(&self.vault), self.store.clone(), self.owner.clone(), secrets)
+        let (vault, owner, doors) = (Arc::clone(&self.vault), self.owner.clone(), Arc::clone(&self.doors));
+        let new = Self::build(config, keyring, vault, self.store.clone(), owner, doors, secrets)?;
+        // What was found at a door that leads elsewhere now says nothing about it.
+        let changed = [
+            (Door::Mailbox, new.config.mailbox != self.config.mailbox),
+            (Door::Outgoing, new.config.outgoing != self.config.outgoing),
+            (Door::Advisories, new.config.advisories.kind != self.config.advisories.kind),
+        ];
+        changed.into_iter().filter(|(_, changed)| *changed).for_each(|(door, _)| new.doors.forget(door));
+        Ok(new)
     }
 
     fn build(
@@ -61,6 +78,7 @@ impl Gateway {
         vault: Arc<Vault>,
         store: Store,
         owner: Owner,
+        doors: Arc<Doors>,
         secrets: &Secrets,
     ) -> anyhow::Result<Self> {
         let keyring = Arc::new(keyring);
@@ -71,7 +89,13 @@ impl Gateway {
             MailboxConfig::Maildir { path, done, poll } => {
                 inboxes.push(Arc::new(MaildirInbox::new(path.clone(), done.clone(), *poll)));
             }
-            MailboxConfig::Imap { .. } => bail!("IMAP is not built into this version"),
+            MailboxConfig::Imap { server, folder, done, poll } => {
+                let server = Server::resolve(server, "mailbox", &config, secrets)?;
+                let mailbox = vault.digest(Lookup::Source, &[ImapInbox::prefix(&server, folder).as_bytes()]);
+                let memory =
+                    Arc::new(MailboxMemory { store: store.clone(), name: format!("mailbox {}", mailbox.as_str()) });
+                inboxes.push(Arc::new(ImapInbox::new(server, folder.clone(), done.clone(), *poll, memory)));
+            }
             MailboxConfig::None => {}
         }
         let courier: Arc<dyn Courier> = match &config.outgoing.kind {
@@ -84,16 +108,48 @@ impl Gateway {
         };
         let desk: Option<Arc<dyn AdvisoryDesk>> = match &config.advisories.kind {
             AdvisoriesKind::Directory { path } => Some(Arc::new(Directory::new(path.clone()))),
-            AdvisoriesKind::Github(_) => bail!("GitHub is not built into this version"),
+            AdvisoriesKind::Github(github) => Some(Arc::new(Github::new(github, &config, secrets)?)),
             AdvisoriesKind::None => None,
         };
+        let inboxes = inboxes.into_iter().map(|inbox| Noted::inbox(inbox, &doors)).collect();
+        let (courier, desk) = (Noted::courier(courier, &doors), desk.map(|desk| Noted::desk(desk, &doors)));
         let (handoff, refused) = (Arc::new(Handoff::default()), Arc::new(Refused::default()));
-        Ok(Self { config, keyring, rules, identity, vault, store, inboxes, courier, desk, handoff, refused, owner })
+        Ok(Self {
+            config,
+            keyring,
+            rules,
+            identity,
+            vault,
+            store,
+            inboxes,
+            courier,
+            desk,
+            handoff,
+            refused,
+            owner,
+            doors,
+        })
     }
 
     /// Whether several gateways may work on this store.
     pub fn is_shared(&self) -> bool {
         matches!(self.config.store.database, Database::Postgres(_))
+    }
+}
+
+/// Where an IMAP mailbox's baseline is remembered: in the store, under a keyed digest of the mailbox's name.
+struct MailboxMemory {
+    store: Store,
+    name: String,
+}
+
+impl Memory for MailboxMemory {
+    fn recall(&self) -> Answer<'_, Result<Option<String>, String>> {
+        Box::pin(async { self.store.remembered(&self.name).await.map_err(|error| error.to_string()) })
+    }
+
+    fn remember<'a>(&'a self, text: &'a str) -> Answer<'a, Result<(), String>> {
+        Box::pin(async { self.store.remember(&self.name, text).await.map_err(|error| error.to_string()) })
     }
 }
 

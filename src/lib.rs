@@ -13,6 +13,7 @@ pub mod adapters;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod doors;
 pub mod gateway;
 pub mod hardening;
 pub mod heartbeat;

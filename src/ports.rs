@@ -46,6 +46,36 @@ pub enum PortError {
     TooLarge(String),
 }
 
+/// Why a desk did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// It may work later by itself: network, server busy. Nothing was done.
+    #[error("{0}")]
+    Temporary(String),
+    /// The desk wants to be left alone for so long; nothing was done, and nothing is sent to it before.
+    #[error("{why}")]
+    Paused { why: String, wait: std::time::Duration },
+    /// It is refused until an admin mends something: login, permission, repository. Nothing was done.
+    #[error("{0}")]
+    Refused(String),
+    /// Trying the same again is pointless.
+    #[error("{0}")]
+    Permanent(String),
+    /// It cannot be told whether it happened: trying again may do it twice.
+    #[error("{0}")]
+    Ambiguous(String),
+}
+
+impl From<PortError> for DeskError {
+    fn from(error: PortError) -> Self {
+        match error {
+            PortError::Temporary(why) => Self::Temporary(why),
+            PortError::Permanent(why) | PortError::TooLarge(why) => Self::Permanent(why),
+            PortError::Ambiguous(why) => Self::Ambiguous(why),
+        }
+    }
+}
+
 /// What a look at a service found, in words for an admin: `check --online` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -101,18 +131,27 @@ pub trait Courier: Send + Sync {
 pub trait AdvisoryDesk: Send + Sync {
     /// Whether creating the same draft twice leaves one draft; then nothing is ever looked for.
     fn idempotent(&self) -> bool;
-    /// Opens a draft. One request, never repeated by the desk itself: [`PortError::Ambiguous`] where it may have been taken.
-    fn create<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<Opened, PortError>>;
-    /// Looks for a draft of which nobody knows whether it was opened, among those not older than `since`. `known` is the link of a
-    /// draft of the same repository that must be seen, or the answer is worth nothing.
+    /// Gets ready to open a draft, so that [`AdvisoryDesk::create`] is one request where it can be. Nothing is opened.
+    fn prepare<'a>(&'a self, _draft: &'a AdvisoryDraft) -> Answer<'a, Result<(), DeskError>> {
+        Box::pin(async { Ok(()) })
+    }
+    /// Opens a draft. It is sent once, and never again by the desk itself unless it is certain that nothing came of it:
+    /// [`DeskError::Ambiguous`] where it may have been taken. It ends well before a lease does.
+    fn create<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<Opened, DeskError>>;
+    /// Looks for a draft of which nobody knows whether it was opened, among those not older than `since`. `known` are links of
+    /// drafts of the same repository: one of them must be seen, as a draft, or the answer is worth nothing.
     fn find<'a>(
         &'a self,
         draft: &'a AdvisoryDraft,
         since: jiff::Timestamp,
-        known: Option<&'a str>,
-    ) -> Answer<'a, Result<Looked, PortError>>;
+        known: &'a [String],
+    ) -> Answer<'a, Result<Looked, DeskError>>;
+    /// Whether a link leads to a draft in the same repository as this draft, so that it may serve as `known`.
+    fn is_beside(&self, _draft: &AdvisoryDraft, _link: &str) -> bool {
+        false
+    }
     /// Gives the configured teams and users access to an opened draft. Doing it twice is fine.
-    fn share<'a>(&'a self, link: &'a str) -> Answer<'a, Result<(), PortError>>;
+    fn share<'a>(&'a self, link: &'a str) -> Answer<'a, Result<(), DeskError>>;
     /// Whether there is anybody to give access to.
     fn shares(&self) -> bool;
 }

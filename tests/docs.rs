@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/design.md",
+    "docs/github.md",
+    "docs/mailboxes.md",
     "docs/members.md",
     "docs/reporters.md",
     "keys/README.md",
@@ -200,9 +202,54 @@ fn what_init_writes_and_the_member_sample_of_the_readme_make_a_set_up_that_works
     assert_eq!(verdict["ok"], true, "{verdict:#}");
 }
 
-/// The keys of a section that the parser knows, as its own complaint lists them.
-fn known_keys(team: &Team, section: &str) -> Vec<String> {
-    let mut config = team.configuration("");
+/// Every kind that a door can be of: which of its keys the parser knows depends on it.
+const KINDS: &str = r#"
+[mailbox]
+kind = "imap"
+host = "imap.example.org"
+user = "vmt"
+password = { env = "PASSWORD" }
+
+[mailbox]
+kind = "maildir"
+path = "inbox"
+
+[outgoing]
+kind = "smtp"
+host = "smtp.example.org"
+
+[outgoing]
+kind = "sendmail"
+command = "/usr/sbin/sendmail"
+
+[outgoing]
+kind = "maildir"
+path = "outbox"
+
+[advisories]
+kind = "github"
+repository = "example/example"
+app = { id = 1, key = { env = "KEY" } }
+
+[advisories]
+kind = "directory"
+path = "drafts"
+"#;
+
+/// The keys of a section that the parser knows, as its own complaint lists them, for all kinds that it can be of.
+fn known_keys(team: &Team, section: &str) -> BTreeSet<String> {
+    let kinds = KINDS.split("\n\n").map(str::trim);
+    let kinds: Vec<&str> = kinds.filter(|kind| kind.starts_with(&format!("[{section}]"))).collect();
+    let mut known = BTreeSet::new();
+    for kind in if kinds.is_empty() { vec![""] } else { kinds } {
+        let mut config = team.configuration("");
+        config.extend(kind.parse::<toml::Table>().unwrap());
+        known.extend(keys_in_the_complaint(team, config, section));
+    }
+    known
+}
+
+fn keys_in_the_complaint(team: &Team, mut config: toml::Table, section: &str) -> Vec<String> {
     let entry = config.entry(section).or_insert_with(|| toml::Table::new().into());
     let table = match entry {
         toml::Value::Array(tables) => tables[0].as_table_mut().unwrap(),
@@ -215,23 +262,32 @@ fn known_keys(team: &Team, section: &str) -> Vec<String> {
     keys.split(", ").map(str::to_owned).collect()
 }
 
+/// The keys that the page explains under the heading of a section.
+fn explained_keys(section: &str) -> BTreeSet<String> {
+    let text = page("docs/configuration.md");
+    let row = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
+    let heading = Regex::new(&format!(r"(?ms)^## `\[+{}\]+`\n(.*?)(?:^## |\z)", regex::escape(section))).unwrap();
+    let part = heading.captures(&text).unwrap_or_else(|| panic!("no heading for [{section}]"))[1].to_owned();
+    row.captures_iter(&part).map(|found| found[1].to_owned()).collect()
+}
+
 #[test]
 fn every_key_of_the_configuration_is_documented_with_what_it_is_for() {
     let team = Team::new();
-    let text = page("docs/configuration.md");
-    let row = Regex::new(r"(?m)^\| `([a-z_]+)` \|").unwrap();
     for section in ["team", "store", "gateway_keys", "members", "mailbox", "outgoing", "advisories", "intake", "limits"]
     {
-        let heading = Regex::new(&format!(r"(?ms)^## `\[+{section}\]+`\n(.*?)(?:^## |\z)")).unwrap();
-        let part = heading.captures(&text).unwrap_or_else(|| panic!("no heading for [{section}]"))[1].to_owned();
-        let rows: BTreeSet<_> = row.captures_iter(&part).map(|found| found[1].to_owned()).collect();
-        let mut known: BTreeSet<_> = known_keys(&team, section).into_iter().collect();
-        if section == "outgoing" {
-            // The parser lists what fits the kind at hand.
-            known.insert("command".into());
-        }
-        assert_eq!(rows, known, "[{section}]");
+        assert_eq!(explained_keys(section), known_keys(&team, section), "[{section}]");
     }
+    let mut config = team.configuration("");
+    let github = KINDS.split("\n\n").find(|kind| kind.contains("\"github\"")).unwrap();
+    let route =
+        "components = ['runtime']\nroutes = [{ match = 'Component: runtime', repository = 'a/b', nonsense = 1 }]";
+    config.extend(format!("{github}\n{route}").parse::<toml::Table>().unwrap());
+    let verdict = team.check(&toml::to_string(&config).unwrap());
+    let mend = verdict["findings"][0]["mend"].as_str().unwrap();
+    let (_, keys) = mend.split_once("use one of: ").unwrap_or_else(|| panic!("{verdict:#}"));
+    let keys: BTreeSet<_> = keys.split(", ").map(str::to_owned).collect();
+    assert_eq!(explained_keys("advisories.routes"), keys);
 }
 
 #[test]

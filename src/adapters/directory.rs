@@ -3,7 +3,7 @@
 //! Security: only a finished [`AdvisoryDraft`] is written, in a folder and files that nobody else can read (0700, 0600). A draft
 //! appears whole and durable or not at all, and one that is there is never overwritten.
 
-use crate::ports::{AdvisoryDesk, Answer, Looked, Opened, PortError};
+use crate::ports::{AdvisoryDesk, Answer, DeskError, Looked, Opened, PortError};
 use crate::report::{AdvisoryDraft, Marker};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ impl AdvisoryDesk for Directory {
     }
 
     /// Writes `CASE.json`; the link is that file name. The same draft again changes nothing.
-    fn create<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<Opened, PortError>> {
+    fn create<'a>(&'a self, draft: &'a AdvisoryDraft) -> Answer<'a, Result<Opened, DeskError>> {
         let name = format!("{}.json", draft.case());
         let folder = self.folder.clone();
         let (body, marker) = (draft.body_json(), draft.marker());
@@ -37,6 +37,7 @@ impl AdvisoryDesk for Directory {
             tokio::task::spawn_blocking(move || write(&folder, &name, &body, &marker).map(|()| Opened { link: name }))
                 .await
                 .unwrap_or_else(|_| Err(PortError::Temporary("writing a draft was cut short".to_owned())))
+                .map_err(DeskError::from)
         })
     }
 
@@ -45,12 +46,12 @@ impl AdvisoryDesk for Directory {
         &'a self,
         draft: &'a AdvisoryDraft,
         _since: jiff::Timestamp,
-        _known: Option<&'a str>,
-    ) -> Answer<'a, Result<Looked, PortError>> {
+        _known: &'a [String],
+    ) -> Answer<'a, Result<Looked, DeskError>> {
         Box::pin(async { Ok(Looked::There { opened: self.create(draft).await?, duplicates: 0 }) })
     }
 
-    fn share<'a>(&'a self, _link: &'a str) -> Answer<'a, Result<(), PortError>> {
+    fn share<'a>(&'a self, _link: &'a str) -> Answer<'a, Result<(), DeskError>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -41,7 +41,7 @@ async fn another_draft_under_the_same_name_is_refused_for_good_and_the_first_one
     let desk = Directory::new(home.path().to_owned());
     desk.create(&draft(1)).await.unwrap();
     let refused = desk.create(&draft(2)).await.unwrap_err();
-    assert!(matches!(&refused, PortError::Permanent(why) if why.contains("KATA-2026-0001.json")), "{refused}");
+    assert!(matches!(&refused, DeskError::Permanent(why) if why.contains("KATA-2026-0001.json")), "{refused}");
     let there = std::fs::read_to_string(home.path().join("KATA-2026-0001.json")).unwrap();
     assert_eq!(there, draft(1).body_json());
     assert_eq!(files(home.path()).len(), 1);
@@ -52,7 +52,7 @@ async fn a_folder_that_cannot_be_made_is_tried_again() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("file"), b"").unwrap();
     let refused = Directory::new(home.path().join("file/drafts")).create(&draft(1)).await.unwrap_err();
-    assert!(matches!(refused, PortError::Temporary(_)), "{refused}");
+    assert!(matches!(refused, DeskError::Temporary(_)), "{refused}");
 }
 
 #[tokio::test]

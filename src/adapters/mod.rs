@@ -7,14 +7,21 @@ mod directory;
 pub(crate) mod durable;
 #[cfg(test)]
 pub(crate) mod fixture_tests;
+pub mod github;
+mod imap;
 mod maildir_courier;
 mod maildir_inbox;
 mod sendmail;
 pub(crate) mod server;
+#[cfg(test)]
+#[path = "../../tests/common/servers/mod.rs"]
+pub(crate) mod servers;
 mod smtp;
 pub(crate) mod waiting;
 
 pub use directory::Directory;
+pub use github::Github;
+pub use imap::{ImapInbox, Memory};
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;

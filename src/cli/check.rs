@@ -1,12 +1,14 @@
-//! `embargod check`: holds configuration, keys and permissions against what `run` will need.
+//! `embargod check`: holds configuration, keys and permissions against what `run` will need; with `--online` the servers too.
 //!
 //! Security: it reads what the daemon reads and changes nothing. A finding names files and keys, never a secret.
 
+mod doors;
+mod online;
+
 use super::output::{self, Tone};
-use crate::config::{AdvisoriesKind, Config, ConfigError, Database, MailboxConfig, OutgoingKind, Secrets, keyring};
+use crate::config::{Config, ConfigError, Database, MailboxConfig, Secrets, keyring};
 use crate::report::{GatewayKey, KeyUse};
 use jiff::{Timestamp, ToSpan};
-use rustix::fs::Access;
 use serde::Serialize;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -48,8 +50,11 @@ const SOON: i64 = 30;
 ///
 /// # Errors
 /// When the output cannot be written.
-pub fn run(file: &Path, secrets: &Secrets, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let findings = findings(file, secrets, Timestamp::now());
+pub fn run(file: &Path, secrets: &Secrets, online: bool, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let mut findings = findings(file, secrets, Timestamp::now());
+    if let Ok(config) = Config::load(file) {
+        findings.extend(if online { online::look(&config, secrets)? } else { online::not_looked(&config) });
+    }
     let ok = findings.iter().all(|finding| finding.level != Level::Error);
     if json {
         output::json(out, &Report { ok, findings: &findings })?;
@@ -84,7 +89,7 @@ pub fn findings(file: &Path, secrets: &Secrets, now: Timestamp) -> Vec<Finding> 
             check.gateway_keys(&config, secrets);
             check.members(&config);
             check.whole_keyring(&config, secrets);
-            check.doors(&config);
+            check.doors(&config, secrets);
         }
     }
     check.findings
@@ -273,86 +278,6 @@ impl Check {
         }
     }
 
-    fn doors(&mut self, config: &Config) {
-        match &config.mailbox {
-            MailboxConfig::Imap { server, folder, .. } => {
-                self.ok(format!("mail arrives in {folder} at {}", server.host));
-            }
-            MailboxConfig::None => self.ok("no mailbox: mail comes by `embargod receive` only"),
-            MailboxConfig::Maildir { path, .. } => self.maildir(config, path),
-        }
-        match &config.outgoing.kind {
-            OutgoingKind::Maildir { path } => self.folder(config, "outgoing.path", path, "outgoing mail"),
-            OutgoingKind::Smtp { server } => self.ok(format!("mail leaves by {}", server.host)),
-            OutgoingKind::Sendmail { command } => self.command(config, command),
-        }
-        self.folder(config, "store.url", &config.store.state, "the state");
-        if let Database::Sqlite(file) = &config.store.database
-            && file.exists()
-            && (!file.is_file() || !allowed(file, Access::READ_OK | Access::WRITE_OK))
-        {
-            let what = format!("{} is not a file that this user may change", file.display());
-            self.say(Level::Error, config, "store.url", what, "run as the user that owns it, or change its owner");
-        }
-        match &config.advisories.kind {
-            AdvisoriesKind::Directory { path } => self.folder(config, "advisories.path", path, "drafts"),
-            AdvisoriesKind::Github(github) => self.ok(format!("drafts are opened in {}", github.repository)),
-            AdvisoriesKind::None => self.ok("no draft advisories"),
-        }
-    }
-
-    fn maildir(&mut self, config: &Config, path: &Path) {
-        let shown = path.display();
-        if let Some(lacking) = ["", "cur", "new", "tmp"].iter().map(|name| path.join(name)).find(|path| !path.is_dir())
-        {
-            let mend =
-                format!("make it, as the gateway's user: mkdir -m 700 -p '{shown}'/cur '{shown}'/new '{shown}'/tmp");
-            self.say(Level::Error, config, "mailbox.path", format!("{} is not a folder", lacking.display()), mend);
-        } else if ["", "cur", "new", "tmp"].iter().any(|name| !allowed(&path.join(name), EVERYTHING)) {
-            let what = format!("this user may not take mail out of {shown}");
-            self.say(Level::Error, config, "mailbox.path", what, "give the gateway's user read and write access to it");
-        } else {
-            self.ok(format!("mail arrives in {shown}"));
-        }
-    }
-
-    /// A folder that is there, or that `run` can make.
-    fn folder(&mut self, config: &Config, key: &str, path: &Path, purpose: &str) {
-        let shown = path.display();
-        let existing = path.ancestors().find(|folder| folder.exists());
-        match existing {
-            Some(folder) if folder.is_dir() && allowed(folder, EVERYTHING) => {
-                let later = if folder == path { "" } else { " (it will be made)" };
-                self.ok(format!("the folder for {purpose} is {shown}{later}"));
-            }
-            Some(folder) if folder.is_dir() => {
-                let what = format!("this user may not write to {}", folder.display());
-                let mend = format!("make {shown} a folder of the gateway's user, with mode 0700");
-                self.say(Level::Error, config, key, what, mend);
-            }
-            _ => {
-                let what = format!("{shown} cannot be a folder: a file is in its way");
-                self.say(Level::Error, config, key, what, "name another folder");
-            }
-        }
-    }
-
-    fn command(&mut self, config: &Config, command: &Path) {
-        let shown = command.display();
-        if command.is_file() && allowed(command, Access::EXEC_OK) {
-            self.ok(format!("mail leaves by {shown}"));
-        } else {
-            let mend = "install a mail server that brings the program, or name it (the path alone, without arguments)";
-            self.say(
-                Level::Error,
-                config,
-                "outgoing.command",
-                format!("{shown} is not a program that this user may run"),
-                mend,
-            );
-        }
-    }
-
     fn end(&self, expires: Option<Timestamp>) -> End {
         let Some(expires) = expires else { return End::Never };
         if expires <= self.now {
@@ -375,13 +300,6 @@ enum End {
 /// Whole days until then; negative once it has passed.
 pub(super) fn days_left(expires: Timestamp, now: Timestamp) -> i64 {
     (expires.as_second() - now.as_second()).div_euclid(86_400)
-}
-
-/// Read, write, and search a folder.
-const EVERYTHING: Access = Access::READ_OK.union(Access::WRITE_OK).union(Access::EXEC_OK);
-
-fn allowed(path: &Path, access: Access) -> bool {
-    rustix::fs::access(path, access).is_ok()
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn the_json_document_has_the_same_findings_and_the_exit_code_says_it_too() {
     let world = World::new(None, None);
     std::fs::remove_dir_all(world.path("inbox/new")).unwrap();
     let mut out = Vec::new();
-    assert_eq!(run(&world.path("embargod.toml"), &Secrets::default(), true, &mut out).unwrap(), 1);
+    assert_eq!(run(&world.path("embargod.toml"), &Secrets::default(), false, true, &mut out).unwrap(), 1);
     let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(document["ok"], false);
     let finding = document["findings"].as_array().unwrap().iter().find(|finding| finding["level"] == "error").unwrap();

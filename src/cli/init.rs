@@ -110,10 +110,10 @@ fn next_steps(
          the fingerprint with the member by another way than mail."
     ))?;
     step(format!(
-        "Let your mail server deliver the team's mail into the Maildir {dir}/inbox, or name another one; look over\n   \
-         [outgoing] and [intake] too."
+        "Set [mailbox] and [outgoing] to your mail servers, and [advisories] to your repository: the lines are there,\n   \
+         commented. As it is, mail is expected in the Maildir {dir}/inbox. Look over [intake] too."
     ))?;
-    step(format!("Check it: embargod --config {shown} check"))?;
+    step(format!("Check it, with a login to each server: embargod --config {shown} check --online"))?;
     step(format!("Keep a copy of {} in a safe place, and publish {}.", secret.display(), public.display()))?;
     step(format!("Start it: embargod --config {shown} run"))
 }

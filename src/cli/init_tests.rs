@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 fn checked(dir: &Path) -> (u8, String) {
     let mut out = anstream::StripStream::new(Vec::new());
-    let code = check::run(&dir.join("embargod.toml"), &Secrets::default(), false, &mut out).unwrap();
+    let code = check::run(&dir.join("embargod.toml"), &Secrets::default(), false, false, &mut out).unwrap();
     (code, String::from_utf8(out.into_inner()).unwrap())
 }
 

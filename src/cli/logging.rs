@@ -8,7 +8,21 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Crates whose trace logs hold passwords or mail.
-const SILENCED: &[&str] = &["async_imap", "imap_proto", "lettre", "mail_parser", "sequoia_openpgp"];
+const SILENCED: &[&str] = &[
+    "async_imap",
+    "h2",
+    "hyper",
+    "hyper_rustls",
+    "hyper_util",
+    "imap_proto",
+    "lettre",
+    "mail_parser",
+    "reqwest",
+    "rustls",
+    "rustls_platform_verifier",
+    "sequoia_openpgp",
+    "tokio_rustls",
+];
 
 /// Starts the log: informational for the daemon, warnings for the other commands.
 pub(super) fn start(daemon: bool) {

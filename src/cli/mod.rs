@@ -72,6 +72,9 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Validate configuration, keys and permissions.
     Check {
+        /// Log in to the mailbox, the mail server and GitHub too. Nothing is sent or changed there.
+        #[arg(long)]
+        online: bool,
         /// One JSON document.
         #[arg(long)]
         json: bool,
@@ -142,7 +145,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&context, &arguments, &mut out),
         Command::Receive => Ok(receive_mail(&context)),
         Command::Inspect(arguments) => inspect::run(&context, &arguments, &mut out),
-        Command::Check { json } => check::run(&context.config, &context.secrets, json, &mut out),
+        Command::Check { online, json } => check::run(&context.config, &context.secrets, online, json, &mut out),
         Command::Status(arguments) => status::run(&context, &arguments, &mut out),
         Command::Cases(command) => cases::run(&context, &command, &mut out),
         Command::Queue(command) => queue::run(&context, &command, &mut out),

@@ -1,9 +1,10 @@
 //! `status`: what waits, what is stuck, what expires.
 
 use super::{Context, exit, open_store, output};
-use crate::config::{self, Config, MailboxConfig};
+use crate::config::{self, AdvisoriesKind, Config, MailboxConfig};
+use crate::doors::{self, Door};
 use crate::gateway;
-use crate::report::{KeyUse, Keyring};
+use crate::report::{DoorNote, DoorState, KeyUse, Keyring};
 use crate::store::{CaseState, RowFilter, RowState, Store};
 use clap::Args;
 use jiff::Timestamp;
@@ -27,6 +28,21 @@ struct Status {
     keys: Vec<Key>,
     held: Vec<Held>,
     errors: Vec<Trouble>,
+    connections: Vec<Connection>,
+}
+
+/// How a gateway found one of its doors.
+#[derive(Serialize)]
+struct Connection {
+    door: String,
+    state: DoorState,
+    since: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+    last_error: Option<String>,
+    last_error_at: Option<Timestamp>,
+    /// When this was noted; nothing where no gateway has noted anything.
+    at: Option<Timestamp>,
+    machine: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +145,7 @@ async fn gather(config: &Config, keyring: &Keyring, store: &Store) -> anyhow::Re
         keys: keys(keyring, now),
         held: held(keyring, store).await?,
         errors: errors(store).await?,
+        connections: connections(config, keyring, store).await?,
     })
 }
 
@@ -186,6 +203,69 @@ async fn held(keyring: &Keyring, store: &Store) -> anyhow::Result<Vec<Held>> {
     Ok(groups.into_iter().map(|((member, why), count)| Held { member, count, why }).collect())
 }
 
+/// The doors of this configuration, by machine where there are several gateways.
+async fn connections(config: &Config, keyring: &Keyring, store: &Store) -> anyhow::Result<Vec<Connection>> {
+    let vault = gateway::read_vault(store, keyring).await?;
+    let mut notes = doors::of_all_gateways(store, &vault).await?;
+    let is_there = |door: Door| match door {
+        Door::Mailbox => config.mailbox != MailboxConfig::None,
+        Door::Spool | Door::Outgoing => true,
+        Door::Advisories => config.advisories.kind != AdvisoriesKind::None,
+    };
+    let there: Vec<Door> = Door::ALL.into_iter().filter(|door| is_there(*door)).collect();
+    notes.retain(|note| there.iter().any(|door| door.word() == note.door));
+    let unnoted = there.iter().filter(|door| notes.iter().all(|note| note.door != door.word()));
+    let unnoted: Vec<Connection> = unnoted.map(|door| Connection::unnoted(*door)).collect();
+    Ok(notes.into_iter().map(Connection::from).chain(unnoted).collect())
+}
+
+impl Connection {
+    fn unnoted(door: Door) -> Self {
+        let door = door.word().to_owned();
+        let state = DoorState::NeverTried;
+        let (since, last_success, last_error, last_error_at, at, machine) = (None, None, None, None, None, None);
+        Self { door, state, since, last_success, last_error, last_error_at, at, machine }
+    }
+}
+
+impl From<DoorNote> for Connection {
+    fn from(note: DoorNote) -> Self {
+        let (last_error, last_error_at) = note.last_error.map(|error| (error.what, error.at)).unzip();
+        Self {
+            door: note.door,
+            state: note.state,
+            since: (note.state != DoorState::NeverTried).then_some(note.since),
+            last_success: note.last_success,
+            last_error,
+            last_error_at,
+            at: Some(note.at),
+            machine: Some(note.machine),
+        }
+    }
+}
+
+/// One line for each door: its state, its last error, and how old the news is.
+fn print_connections(connections: &[Connection], out: &mut dyn Write) -> anyhow::Result<()> {
+    let several = connections.iter().filter(|one| one.door == Door::Outgoing.word()).count() > 1;
+    for one in connections {
+        let machine = one.machine.as_ref().filter(|_| several).map(|name| format!(" ({name})")).unwrap_or_default();
+        let state = match (one.state, one.since) {
+            (DoorState::Working, Some(since)) => format!("working since {}", output::time(since)),
+            (DoorState::Failing, Some(since)) => format!("failing since {}", output::time(since)),
+            _ => "never tried".to_owned(),
+        };
+        let last = one.last_success.map(|at| format!("; last success {}", output::time(at))).unwrap_or_default();
+        let error = match (&one.last_error, one.last_error_at) {
+            (Some(what), Some(at)) => format!("; last error {}: {what}", output::time(at)),
+            _ => String::new(),
+        };
+        let at = one.at.map(|at| format!("; as of {}", output::time(at))).unwrap_or_default();
+        let line = format!("door       {}{machine}: {state}{last}{error}{at}", one.door);
+        writeln!(out, "{}", output::harmless(&line))?;
+    }
+    Ok(())
+}
+
 async fn errors(store: &Store) -> anyhow::Result<Vec<Trouble>> {
     let rows = store.rows(&RowFilter { unfinished: true, ..RowFilter::default() }).await?;
     let mut groups: BTreeMap<(&'static str, &'static str, String), (usize, Timestamp)> = BTreeMap::new();
@@ -235,6 +315,7 @@ fn print(status: &Status, out: &mut dyn Write) -> anyhow::Result<()> {
             output::time(error.last)
         )?;
     }
+    print_connections(&status.connections, out)?;
     writeln!(out)?;
     let mut table = output::Table::new(["KEY", "NAME", "FINGERPRINT", "DAYS LEFT", "STATE"]);
     for key in &status.keys {

@@ -22,7 +22,7 @@ pub(super) fn advisories(mut table: Table<'_>, aliases: &[String]) -> Result<Adv
     let kind = match kind.as_str() {
         "github" => {
             refuse_other_kind(&mut table, &["path"], "directory")?;
-            AdvisoriesKind::Github(github(&mut table, aliases, &components)?)
+            AdvisoriesKind::Github(Box::new(github(&mut table, aliases, &components)?))
         }
         "directory" => {
             refuse_other_kind(&mut table, GITHUB_KEYS, "github")?;

@@ -23,7 +23,7 @@ impl Problem {
 }
 
 /// An error of the configuration or of a file that it names:
-/// `/etc/embargod/embargod.toml:12: mailbox.kind: "imap" is not built into this version; use "maildir" or "none"`.
+/// `/etc/embargod/embargod.toml:12: mailbox.kind: "pop3" is none of its values; use "imap", "maildir" or "none"`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The configuration file.

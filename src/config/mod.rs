@@ -101,6 +101,10 @@ pub fn check_prefix(text: &str) -> Result<String, Problem> {
 #[path = "config_tests.rs"]
 mod tests;
 
+#[cfg(test)]
+#[path = "servers_tests.rs"]
+mod servers_tests;
+
 /// `[team]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Team {
@@ -275,7 +279,7 @@ pub enum AdvisoriesKind {
     Directory {
         path: PathBuf,
     },
-    Github(GithubConfig),
+    Github(Box<GithubConfig>),
     None,
 }
 

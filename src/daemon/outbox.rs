@@ -29,7 +29,7 @@ impl Part {
 
     fn kinds(self) -> &'static [RowKind] {
         match self {
-            Self::Drafts => &[RowKind::Draft],
+            Self::Drafts => &[RowKind::Draft, RowKind::Access],
             Self::Copies => &[RowKind::Copy, RowKind::Notice],
             Self::Acknowledgements => &[RowKind::Acknowledgement],
         }
@@ -38,7 +38,11 @@ impl Part {
     /// Tries each due row once, until `end`; returns how many met a fate.
     pub(super) async fn work(self, gateway: &Gateway, end: &CancellationToken) -> Result<usize, StepError> {
         match self {
-            Self::Drafts => steps::draft::open_drafts(gateway).await,
+            Self::Drafts => {
+                let drafted = steps::draft::open_drafts(gateway).await;
+                let shared = steps::access::give_access(gateway).await;
+                Ok(drafted? + shared?)
+            }
             Self::Copies => steps::deliver::deliver(gateway, end).await,
             Self::Acknowledgements => steps::acknowledge::acknowledge(gateway, end).await,
         }

@@ -8,7 +8,6 @@ use crate::gateway::Gateway;
 use crate::steps::StepError;
 use crate::store::Fence;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,12 +20,28 @@ const LEASE: Duration = Duration::from_secs(15);
 const RENEWAL: Duration = Duration::from_secs(3);
 
 /// Whether this gateway has the role now.
-#[derive(Default)]
-pub(super) struct Role(AtomicBool);
+pub(super) struct Role(watch::Sender<bool>);
+
+impl Default for Role {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
 
 impl Role {
     pub(super) fn is_held(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow()
+    }
+
+    /// Returns at once, or as soon as the role comes or goes.
+    pub(super) async fn becomes(&self, held: bool) {
+        let mut role = self.0.subscribe();
+        // The sender lives as long as `self`, so there is always an answer.
+        let _always = role.wait_for(|now| *now == held).await;
+    }
+
+    fn set(&self, held: bool) {
+        self.0.send_replace(held);
     }
 }
 
@@ -36,7 +51,7 @@ pub(super) async fn take(gateway: &Gateway, role: &Role, fence: Option<Fence>) -
         // The lock of the daemon's role says that nobody else works here.
         if !role.is_held() {
             recover(gateway).await?;
-            role.0.store(true, Ordering::Release);
+            role.set(true);
         }
         return Ok(None);
     }
@@ -46,11 +61,11 @@ pub(super) async fn take(gateway: &Gateway, role: &Role, fence: Option<Fence>) -
     {
         return Ok(Some(fence));
     }
-    role.0.store(false, Ordering::Release);
+    role.set(false);
     let fence = gateway.store.acquire_role(NAME, &gateway.owner, now, LEASE).await?;
     if fence.is_some() {
         recover(gateway).await?;
-        role.0.store(true, Ordering::Release);
+        role.set(true);
         tracing::info!("this gateway takes in the mail of the shared store now");
     }
     Ok(fence)
@@ -89,7 +104,7 @@ pub(super) async fn hold(
                 // Without an answer of the store nobody knows who has the role; what is begun is fenced. It is taken anew
                 // once the store answers again.
                 if current.is_shared() {
-                    role.0.store(false, Ordering::Release);
+                    role.set(false);
                     fence = None;
                 }
                 complain("the mailbox role could not be asked for", &error);

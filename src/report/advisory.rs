@@ -7,6 +7,7 @@
 
 use super::case::CaseId;
 use super::redaction::{Fallback, RedactedReport};
+use super::repository::Repository;
 use super::secret::Plaintext;
 use super::template::{Credit, Template};
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,9 @@ struct Frozen {
     description: String,
     /// The request body, octet for octet.
     body: String,
+    /// Where it goes, as far as that was decided; drafts of the first version and those for a folder name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository: Option<Repository>,
 }
 
 /// GitHub's `repository-advisory-create`; unknown fields are refused there, so there are none here.
@@ -206,7 +210,19 @@ impl AdvisoryDraft {
         };
         // Strings and lists only: this cannot fail, and an empty body would be refused, not half a draft.
         let body = serde_json::to_string(&body).unwrap_or_default();
-        Self(Frozen { case: case.clone(), marker: marker.0.clone(), summary, description, body })
+        let (case, marker) = (case.clone(), marker.0.clone());
+        Self(Frozen { case, marker, summary, description, body, repository: None })
+    }
+
+    /// The same draft, for this repository.
+    pub(in crate::report) fn for_repository(mut self, repository: Option<Repository>) -> Self {
+        self.0.repository = repository;
+        self
+    }
+
+    /// The repository that was chosen for it when it was made; nothing where it goes to a folder.
+    pub fn repository(&self) -> Option<&Repository> {
+        self.0.repository.as_ref()
     }
 
     /// The exact body of the create call.

@@ -7,6 +7,7 @@
 use super::keyring::Keyring;
 use super::opened::{Opened, PartInfo};
 use super::policy::{AdvisoryIntent, CopyTo, Decision};
+use super::repository::Repository;
 use super::verdict::{Class, Encryption, KeyOrigin, Refusal, SignatureStatus, Warning};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -28,6 +29,8 @@ pub struct DraftView<'a> {
     pub description: &'a str,
     /// Whether redaction left no text that is safe, so that it is a stub though the text was wanted.
     pub fell_back: bool,
+    /// Where it would be opened; nothing where drafts do not go to repositories.
+    pub repository: Option<&'a Repository>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +46,8 @@ struct Advisory {
     why: Option<&'static str>,
     summary: Option<String>,
     description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<Repository>,
 }
 
 /// The answer of `inspect`.
@@ -156,6 +161,9 @@ impl Inspection {
         let why = |why: Option<&str>| why.map(|why| format!(" ({why})")).unwrap_or_default();
         line("Acknowledge:", &format!("{}{}", self.acknowledge, why(self.why_no_acknowledgement)));
         line("Advisory:", &format!("{}{}", self.advisory.action, why(self.advisory.why)));
+        if let Some(repository) = &self.advisory.repository {
+            line("Repository:", &repository.to_string());
+        }
         if let Some(summary) = &self.advisory.summary {
             line("Summary:", &printable(summary));
         }
@@ -173,7 +181,8 @@ impl Advisory {
     fn new(intent: AdvisoryIntent, draft: Option<DraftView<'_>>) -> Self {
         let (action, why) = match (intent, draft) {
             (AdvisoryIntent::None(why), _) => {
-                return Self { action: "none", why: Some(why.word()), summary: None, description: None };
+                let why = Some(why.word());
+                return Self { action: "none", why, summary: None, description: None, repository: None };
             }
             (AdvisoryIntent::Open, Some(DraftView { fell_back: true, .. })) => {
                 ("stub", Some(Warning::RedactionFellBack.word()))
@@ -186,6 +195,7 @@ impl Advisory {
             why,
             summary: draft.map(|draft| draft.summary.to_owned()),
             description: draft.map(|draft| draft.description.to_owned()),
+            repository: draft.and_then(|draft| draft.repository).cloned(),
         }
     }
 }

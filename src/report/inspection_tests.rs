@@ -24,7 +24,7 @@ fn the_answer_has_the_fields_of_the_contract_and_not_the_reporter() {
     opened.parts =
         vec![PartInfo { media_type: "text/plain".into(), name: Some("a\u{202e}txt".into()), size: 4, encrypted: true }];
     let held = vec![Held { member: "Bob".into(), why: "certificate-expired".into() }];
-    let draft = DraftView { summary: "KATA-2026-0001", description: "stub", fell_back: false };
+    let draft = DraftView { summary: "KATA-2026-0001", description: "stub", fell_back: false, repository: None };
     let inspection = inspect(EVE, &opened, &Rules::new(TEAM, "KATA"), held, Some(draft));
     let expected = json!({
         "class": "report", "encryption": "complete", "opened": true, "refusal": null,
@@ -61,7 +61,7 @@ fn the_draft_is_open_with_text_and_a_stub_where_redaction_fell_back() {
     let mut rules = Rules::new(TEAM, "KATA");
     rules.drafts = DraftContent::Report;
     let action = |fell_back| {
-        let draft = DraftView { summary: "s", description: "d", fell_back };
+        let draft = DraftView { summary: "s", description: "d", fell_back, repository: None };
         inspect(EVE, &opened_encrypted("text"), &rules, Vec::new(), Some(draft)).to_json()["advisory"].clone()
     };
     assert_eq!((&action(false)["action"], &action(false)["why"]), (&json!("open"), &json!(null)));

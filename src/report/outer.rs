@@ -44,6 +44,8 @@ pub struct Outer {
     /// Certificates in clear: attached ones and the sender's Autocrypt field.
     pub(in crate::report) certificates: Vec<Enclosed>,
     pub(in crate::report) nature: Nature,
+    /// The team's addresses that the delivering servers name (Delivered-To, X-Original-To), lower-cased.
+    pub(in crate::report) delivered_to: Vec<String>,
     pub(in crate::report) list: bool,
     /// The list is the team's own address.
     pub(in crate::report) own_list: bool,
@@ -73,6 +75,7 @@ impl Outer {
             .flat_map(|field| ids::message_ids(&field.text()))
             .collect();
         let message_id = message_id(&header);
+        let delivered_to = delivered_to(&header, rules);
         let list = nature::is_list(&header);
         let own_list = nature::is_list_at(&header, |address| rules.is_team(address));
         let wants_no_answer = nature::wants_no_answer(&header);
@@ -113,6 +116,7 @@ impl Outer {
             subject_case: CaseId::find_in(&subject, &rules.case_prefix),
             certificates,
             nature,
+            delivered_to,
             list,
             own_list,
             wants_no_answer,
@@ -216,6 +220,12 @@ fn sender(header: &Entity<'_>) -> Sender {
             Sender::Several(contacts)
         }
     }
+}
+
+fn delivered_to(header: &Entity<'_>, rules: &Rules) -> Vec<String> {
+    let fields = ["Delivered-To", "X-Original-To"].iter().flat_map(|name| header.all(name)).take(20);
+    let addresses = fields.map(|field| field.text().trim_matches(['<', '>']).to_ascii_lowercase());
+    addresses.filter(|address| rules.is_team(address)).collect()
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub(in crate::report) struct Statement {
 
 /// Characters of one value; with four octets for each it stays below the 998 octets of a line (RFC 5322 section 2.1.1).
 const VALUE: usize = 220;
+/// Characters of one line of the gateway's own words, which are ASCII but for a name: room for what is wrong and how to mend it.
+const NOTE: usize = 700;
 /// Addresses listed in `Original-Recipients`; as many as fit into [`RECIPIENTS_LINE`] octets, and no more than this.
 const RECIPIENTS: usize = 20;
 const RECIPIENTS_LINE: usize = 800;
@@ -77,6 +79,14 @@ impl AdvisoryLine {
     /// A link, as the vault unsealed it.
     pub fn from_link(link: &Plaintext) -> Self {
         Self::Link(link.expose_text().to_string())
+    }
+
+    /// The link itself, where there is one: for the desk that gave it.
+    pub fn into_link(self) -> Option<String> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Pending | Self::Capped | Self::None(_) => None,
+        }
     }
 }
 
@@ -168,7 +178,7 @@ impl Statement {
 
     fn free_text(&self, out: &mut Lines) {
         for note in self.notes.iter().take(NOTES) {
-            out.text(&one_line(note, VALUE));
+            out.text(&one_line(note, NOTE));
         }
         if !self.notes.is_empty() {
             out.text("");

@@ -68,6 +68,8 @@ pub enum Purpose {
     DraftBody,
     /// `drafts.link`: where the advisory is.
     DraftLink,
+    /// `meta.value` of a door: whether it works, and the last error in words.
+    Door,
 }
 
 impl Purpose {
@@ -80,6 +82,7 @@ impl Purpose {
             Self::Subject => "cases.subject",
             Self::DraftBody => "drafts.body",
             Self::DraftLink => "drafts.link",
+            Self::Door => "meta.door",
         }
     }
 }

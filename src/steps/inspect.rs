@@ -54,6 +54,7 @@ pub async fn inspect(around: Surroundings<'_>, mail: Plaintext, truncated: bool)
         summary: made.draft.summary(),
         description: made.draft.description(),
         fell_back: made.fell_back.is_some(),
+        repository: made.draft.repository(),
     });
     Ok(Inspection::new(&judged.opened, &decision, &around.keyring, held, view))
 }

@@ -3,6 +3,7 @@
 //!
 //! Security: steps move sealed values and ids. Plaintext passes through them only as the opaque types of the plaintext room.
 
+pub mod access;
 pub mod acknowledge;
 mod consequences;
 pub mod deliver;
@@ -13,6 +14,7 @@ pub mod held;
 pub mod inspect;
 mod judge;
 pub(crate) mod leases;
+mod look;
 pub mod notice;
 pub mod receive;
 pub(crate) mod said;

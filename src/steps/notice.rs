@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use crate::report::{
     AdminNotice, Audience, CaseId, Frozen, Lookup, MailId, Member, Notice, Purpose, Unusable, Warning,
 };
-use crate::store::{Claim, NewMail, Origin};
+use crate::store::{Claim, NewMail, Origin, RowId};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -55,14 +55,64 @@ pub(crate) async fn delivery_failed(gateway: &Gateway, claim: &Claim, now: Times
     post(gateway, &["delivery-failed", &about, &day(now)], notice).await
 }
 
-/// A draft was refused for good.
-pub(crate) async fn draft_failed(gateway: &Gateway, case: &CaseId) -> Result<(), StepError> {
+/// A draft was refused for good. `why` is the desk's own wording, with the configuration's names.
+pub(crate) async fn draft_failed(gateway: &Gateway, case: &CaseId, why: &str) -> Result<(), StepError> {
     let lines = vec![
-        format!("The draft advisory for {case} was refused for good. The log of embargod says why."),
-        "Mend the cause, then let it go with `embargod queue retry`.".into(),
+        format!("The draft advisory for {case} was refused for good: {why}."),
+        "Mend the cause, then let it go with `embargod queue retry`, or open the advisory by hand.".into(),
     ];
     let notice = Notice::new(Audience::Admins, Some(case.clone()), "A draft advisory could not be opened", lines);
     post(gateway, &["draft-failed", &case.to_string()], notice).await
+}
+
+/// The desk refuses until somebody mends something: told once a day for each reason.
+pub(crate) async fn desk_refuses(gateway: &Gateway, case: &CaseId, why: &str, now: Timestamp) -> Result<(), StepError> {
+    let lines = vec![
+        format!("The draft advisory for {case} waits: {why}."),
+        "It is tried again by itself, as are others that meet the same. `embargod check --online` says more; `embargod queue retry` hurries it.".into(),
+    ];
+    let notice = Notice::new(Audience::Admins, Some(case.clone()), "A draft advisory waits for you", lines);
+    post(gateway, &["desk-refuses", why, &day(now)], notice).await
+}
+
+/// Nobody can find out whether a draft was opened.
+pub(crate) async fn draft_unknown(gateway: &Gateway, case: &CaseId, row: &RowId) -> Result<(), StepError> {
+    let lines = vec![
+        format!(
+            "The draft advisory for {case} was sent, and the answer was lost. It was looked for and not found, but no list showed another draft of embargod's, so that proves nothing."
+        ),
+        format!("Look at the repository's advisories for {case}. If it is there: embargod queue drop {row} --yes"),
+        format!("If it is not, let it be opened again: embargod queue retry {row}"),
+    ];
+    let notice = Notice::new(Audience::Admins, Some(case.clone()), "Nobody knows whether a draft was opened", lines);
+    post(gateway, &["draft-unknown", row.as_str()], notice).await
+}
+
+/// A draft was found more than once.
+pub(crate) async fn draft_duplicated(
+    gateway: &Gateway,
+    case: &CaseId,
+    link: &str,
+    duplicates: usize,
+) -> Result<(), StepError> {
+    let lines = vec![
+        format!("The draft advisory for {case} was opened more than once: {duplicates} besides {link}"),
+        "Use that one, the oldest, and close the others.".into(),
+    ];
+    let notice = Notice::new(Audience::Admins, Some(case.clone()), "A draft was opened more than once", lines);
+    post(gateway, &["draft-duplicated", &case.to_string()], notice).await
+}
+
+/// The teams and users could not be given access to a draft.
+pub(crate) async fn access_failed(gateway: &Gateway, case: &CaseId, row: &RowId, why: &str) -> Result<(), StepError> {
+    let lines = vec![
+        format!(
+            "The draft advisory for {case} is open, but the configured teams and users have no access to it: {why}."
+        ),
+        format!("Correct advisories.teams and advisories.users, then: embargod queue retry {row}"),
+    ];
+    let notice = Notice::new(Audience::Admins, Some(case.clone()), "Nobody was given access to a draft", lines);
+    post(gateway, &["access-failed", row.as_str()], notice).await
 }
 
 /// A draft was opened after its copies had gone out without the link.

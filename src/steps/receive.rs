@@ -6,22 +6,24 @@
 use super::StepError;
 use super::said::is_news;
 use crate::gateway::Gateway;
-use crate::heartbeat;
 use crate::ports::{Fetched, Found, Inbox, PortError};
-use crate::report::{Lookup, MailId, Purpose, content_digest};
+use crate::report::{AtRest, Digest, Lookup, MailId, Purpose, content_digest};
 use crate::store::{NewMail, Origin, Taken};
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Mails stored in one transaction.
 const BATCH: usize = 32;
 /// Octets stored in one transaction.
 const BATCH_SIZE: u64 = 8 * 1024 * 1024;
 
-/// Mails of a batch fetched side by side.
-const SIDE_BY_SIDE: usize = 4;
+/// Mails listed at once.
+const AT_ONCE: usize = 10_000;
+/// Mails looked up in the store at once.
+const LOOKED_UP: usize = 200;
 /// How long a mail is left alone that may be taken later.
 const LATER: Duration = Duration::from_secs(60);
 
@@ -75,92 +77,151 @@ impl Refused {
     }
 }
 
+/// How a round is watched from outside.
+pub struct Watched<'a> {
+    /// Once it is cancelled no further batch is begun.
+    pub end: &'a CancellationToken,
+    /// Called as soon as mails are durable here, before they are taken off the mailbox.
+    pub taken: &'a (dyn Fn() + Sync),
+}
+
 /// Takes in all that waits in one inbox.
 ///
 /// # Errors
 /// When the inbox cannot be read or the store cannot write; nothing is lost then.
 pub async fn receive(gateway: &Gateway, inbox: &dyn Inbox) -> Result<Round, StepError> {
+    receive_watched(gateway, inbox, &Watched { end: &CancellationToken::new(), taken: &|| {} }).await
+}
+
+/// The same, under somebody's eyes. It may be dropped at any time: what is durable by then is taken off the mailbox in the next
+/// round.
+///
+/// # Errors
+/// As [`receive`].
+pub async fn receive_watched(gateway: &Gateway, inbox: &dyn Inbox, watched: &Watched<'_>) -> Result<Round, StepError> {
     let mut round = Round::default();
-    let mut waiting = inbox.list(10_000).await?;
+    let mut waiting = inbox.list(AT_ONCE).await?;
     let now = Instant::now();
     waiting.retain(|found| !gateway.refused.holds(&found.source, now));
-    let mut rest = waiting.as_slice();
-    while !rest.is_empty() {
-        let (batch, others) = rest.split_at(batch_length(rest));
-        take_batch(gateway, inbox, batch, &mut round).await?;
-        rest = others;
+    for some in waiting.chunks(LOOKED_UP) {
+        let fresh = take_known_off(gateway, inbox, some, &mut round).await?;
+        let mut rest = fresh.as_slice();
+        while !rest.is_empty() && !watched.end.is_cancelled() {
+            let (batch, others) = rest.split_at(batch_length(rest));
+            take_batch(gateway, inbox, batch, &mut round, watched).await?;
+            rest = others;
+        }
+        if watched.end.is_cancelled() {
+            break;
+        }
     }
     round.left = gateway.refused.len();
     Ok(round)
 }
 
-fn batch_length(waiting: &[Found]) -> usize {
-    let mut size = 0;
-    let fitting = waiting.iter().take(BATCH).take_while(|found| {
-        size += found.size;
+/// A mail that waits, with the digest of where it lies.
+#[derive(Clone)]
+struct Place {
+    found: Found,
+    source: Digest,
+}
+
+/// Takes those off the mailbox that were taken in before, and gives the others back.
+async fn take_known_off(
+    gateway: &Gateway,
+    inbox: &dyn Inbox,
+    waiting: &[Found],
+    round: &mut Round,
+) -> Result<Vec<Place>, StepError> {
+    let place = |found: &Found| {
+        let source = gateway.vault.digest(Lookup::Source, &[found.source.as_bytes()]);
+        Place { found: found.clone(), source }
+    };
+    let places: Vec<Place> = waiting.iter().map(place).collect();
+    let digests: Vec<&Digest> = places.iter().map(|place| &place.source).collect();
+    let known = gateway.store.known_sources(&digests).await?;
+    let mut finished = Vec::new();
+    let mut fresh = Vec::new();
+    for place in places {
+        match known.get(&place.source) {
+            // Of what was oversize when it came only the beginning is here, whatever the limit is now.
+            Some(origin) => finished.push((place.found, *origin == Origin::Oversize)),
+            None => fresh.push(place),
+        }
+    }
+    round.known += finished.len();
+    take_off(gateway, inbox, finished).await;
+    Ok(fresh)
+}
+
+fn batch_length(waiting: &[Place]) -> usize {
+    let mut size: u64 = 0;
+    let fitting = waiting.iter().take(BATCH).take_while(|place| {
+        size = size.saturating_add(place.found.size);
         size <= BATCH_SIZE
     });
     fitting.count().max(1)
 }
 
-/// A mail that was fetched, and where it lies.
+/// A mail that was fetched and sealed.
 struct Fresh {
-    found: Found,
-    mail: NewMail,
+    place: Place,
+    id: MailId,
+    content: Digest,
+    sealed: AtRest,
+    origin: Origin,
 }
 
-/// Mails are opened, and cases numbered, in the order of receipt. Those that were fetched side by side may have the same time or
-/// overtake each other by a moment; here each gets a time after the one before it.
-fn keep_order(mails: &mut [NewMail]) {
-    let mut last = None;
-    for mail in mails {
-        if let Some(last) = last.filter(|last| mail.received <= *last) {
-            mail.received = super::later(last, Duration::from_millis(1));
-        }
-        last = Some(mail.received);
-    }
-}
-
-async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round: &mut Round) -> Result<(), StepError> {
+async fn take_batch(
+    gateway: &Gateway,
+    inbox: &dyn Inbox,
+    batch: &[Place],
+    round: &mut Round,
+    watched: &Watched<'_>,
+) -> Result<(), StepError> {
     // In the order of their arrival, which is that of their cases.
-    let mut fetched =
-        futures::stream::iter(batch.to_vec()).map(|found| fetch(gateway, inbox, found)).buffered(SIDE_BY_SIDE);
-    let (mut fresh, mut finished) = (Vec::new(), Vec::new());
-    while let Some(one) = fetched.next().await {
-        heartbeat::beat();
-        match one? {
-            Came::Fresh(one) => fresh.push(one),
-            Came::Known(found) => {
-                round.known += 1;
-                finished.push((found, false));
+    let fetched: Vec<_> =
+        futures::stream::iter(batch.to_vec()).map(|place| fetch(gateway, inbox, place)).buffered(BATCH).collect().await;
+    let fresh: Vec<Fresh> = fetched.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let now = gateway.store.now().await?;
+    let (mut places, mut mails) = (Vec::with_capacity(fresh.len()), Vec::with_capacity(fresh.len()));
+    for (count, one) in fresh.into_iter().enumerate() {
+        let Fresh { place: Place { found, source }, id, content, sealed, origin } = one;
+        // Mails are opened, and cases numbered, in the order of receipt: each gets a time after the one before it.
+        let received = super::later(now, Duration::from_millis(u64::try_from(count).unwrap_or(0)));
+        mails.push(NewMail { id, source, content, received, size: found.size, sealed, origin });
+        places.push(found);
+    }
+    let taken = gateway.store.take_in(&mails).await?;
+    for (mail, taken) in mails.iter().zip(taken) {
+        match taken {
+            Taken::New => {
+                round.taken += 1;
+                tracing::info!(mail = %mail.id, size = mail.size, "received");
             }
-            Came::Nothing => {}
+            Taken::Duplicate(_) => round.known += 1,
         }
     }
-    drop(fetched);
-    let (places, mut mails): (Vec<_>, Vec<_>) = fresh.into_iter().map(|one| (one.found, one.mail)).unzip();
-    keep_order(&mut mails);
-    if !mails.is_empty() {
-        let taken = gateway.store.take_in(&mails).await?;
-        for ((found, mail), taken) in places.into_iter().zip(&mails).zip(taken) {
-            match taken {
-                Taken::New => {
-                    round.taken += 1;
-                    tracing::info!(mail = %mail.id, size = mail.size, "received");
-                }
-                Taken::Duplicate(_) => round.known += 1,
-            }
-            finished.push((found, mail.origin == Origin::Oversize));
-        }
-    }
+    (watched.taken)();
+    let finished =
+        places.into_iter().zip(&mails).map(|(found, mail)| (found, mail.origin == Origin::Oversize)).collect();
     drop(mails);
+    take_off(gateway, inbox, finished).await;
+    Ok(())
+}
+
+/// Takes mails off the mailbox that are durable here; `true` beside those of which only the beginning is.
+async fn take_off(gateway: &Gateway, inbox: &dyn Inbox, finished: Vec<(Found, bool)>) {
     let mut finishing = futures::stream::iter(finished)
         .map(|(found, oversize)| async move {
-            // Only the beginning of an oversize mail is here; the whole of it must stay somewhere.
+            // The whole of an oversize mail must stay somewhere.
             let done = if oversize { inbox.keep(&found).await } else { inbox.done(&found).await };
             (found, done)
         })
-        .buffer_unordered(BATCH);
+        .buffer_unordered(LOOKED_UP);
     while let Some((found, done)) = finishing.next().await {
         match done {
             Ok(()) => gateway.refused.forget(&found.source),
@@ -173,55 +234,46 @@ async fn take_batch(gateway: &Gateway, inbox: &dyn Inbox, batch: &[Found], round
             }
         }
     }
-    Ok(())
 }
 
-/// What became of looking at a waiting mail.
-enum Came {
-    Fresh(Fresh),
-    /// It was taken in from this place before.
-    Known(Found),
-    /// It is gone, or cannot be taken now.
-    Nothing,
-}
-
-async fn fetch(gateway: &Gateway, inbox: &dyn Inbox, found: Found) -> Result<Came, StepError> {
-    let source = gateway.vault.digest(Lookup::Source, &[found.source.as_bytes()]);
-    if gateway.store.known_source(&source).await? {
-        return Ok(Came::Known(found));
-    }
-    let (mail, origin) = match inbox.fetch(&found, gateway.config.limits.max_size).await {
+/// Reads and seals one mail. Nothing if it is gone, or cannot be taken now.
+async fn fetch(gateway: &Gateway, inbox: &dyn Inbox, place: Place) -> Result<Option<Fresh>, StepError> {
+    let found = &place.found;
+    let (mail, origin) = match inbox.fetch(found, gateway.config.limits.max_size).await {
         Ok(Fetched::Whole(mail)) => (mail, Origin::Intake),
         Ok(Fetched::Head(head)) => (head, Origin::Oversize),
-        Ok(Fetched::Gone) => return Ok(Came::Nothing),
+        Ok(Fetched::Gone) => return Ok(None),
         Err(error @ PortError::Permanent(_)) => {
             if gateway.refused.leave(&found.source, None) {
                 tracing::error!(%error, size = found.size, "a mail cannot be taken in; it stays where it is");
             }
-            return Ok(Came::Nothing);
+            return Ok(None);
         }
-        Err(error) => return Ok(leave_for_now(gateway, &found, &error)),
+        Err(error) => {
+            leave_for_now(gateway, found, &error);
+            return Ok(None);
+        }
     };
     let id = MailId::from_random(gateway.vault.random()?);
-    let received = gateway.store.now().await?;
     let vault = Arc::clone(&gateway.vault);
-    let (row, size) = (id.clone(), found.size);
+    let row = id.clone();
     let sealed = super::on_worker(move || {
         let content = content_digest(&mail, &vault);
         Ok((content, vault.seal_owned(Purpose::Mail, row.as_str(), mail)?))
     });
-    let (content, sealed) = match sealed.await.and_then(|sealed| sealed) {
-        Ok(sealed) => sealed,
-        Err(error) => return Ok(leave_for_now(gateway, &found, &error)),
-    };
-    Ok(Came::Fresh(Fresh { found, mail: NewMail { id, source, content, received, size, sealed, origin } }))
+    match sealed.await.and_then(|sealed| sealed) {
+        Ok((content, sealed)) => Ok(Some(Fresh { place, id, content, sealed, origin })),
+        Err(error) => {
+            leave_for_now(gateway, found, &error);
+            Ok(None)
+        }
+    }
 }
 
-fn leave_for_now(gateway: &Gateway, found: &Found, error: &dyn std::fmt::Display) -> Came {
+fn leave_for_now(gateway: &Gateway, found: &Found, error: &dyn std::fmt::Display) {
     if gateway.refused.leave(&found.source, Some(Instant::now() + LATER)) {
         tracing::error!(%error, size = found.size, "a mail cannot be taken in; it stays where it is and is tried again each minute");
     }
-    Came::Nothing
 }
 
 #[cfg(test)]

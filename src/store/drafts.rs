@@ -2,10 +2,12 @@
 //!
 //! Security: a case has one draft, by its primary key, so that no race and no replay opens a second.
 
-use super::decode::{case_id, mail_id, sealed_opt, text, time, time_opt, word};
-use super::{DraftRow, DraftState, NewDraft, Result, Store, Tx};
+use super::decode::{case_id, later, mail_id, sealed_opt, text, time, time_opt, word};
+use super::outbox::held;
+use super::{Claim, DraftRow, DraftState, NewDraft, Owner, Result, Store, Tx, again_on_conflict};
 use crate::report::{AtRest, CaseId, Digest};
 use jiff::Timestamp;
+use std::time::Duration;
 
 impl Store {
     /// The draft of a case.
@@ -32,18 +34,86 @@ impl Store {
         }))
     }
 
-    /// How many drafts were opened since then, this moment included. Those opened more than a week later were opened while the
-    /// clock was wrong and do not count.
+    /// How many drafts were opened since then, this moment included, or may have been. Those opened more than a week later were
+    /// opened while the clock was wrong and do not count.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn drafts_opened_since(&self, since: Timestamp) -> Result<u64> {
-        let many: i64 =
+        let opened: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM drafts WHERE opened >= $1 AND opened < $1 + 604800000")
                 .bind(since.as_millisecond())
                 .fetch_one(self.reader())
                 .await?;
-        Ok(many.unsigned_abs())
+        let unknown: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM outbox JOIN drafts ON drafts.case_id = outbox.case_id WHERE outbox.kind = 'draft' \
+             AND outbox.state IN ('pending', 'sending', 'held') AND drafts.state = 'sending' AND drafts.opened IS NULL \
+             AND outbox.updated >= $1 AND outbox.updated < $1 + 604800000",
+        )
+        .bind(since.as_millisecond())
+        .fetch_one(self.reader())
+        .await?;
+        Ok(opened.unsigned_abs() + unknown.unsigned_abs())
+    }
+
+    /// Links of the drafts that were opened last, with their cases; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds something unexpected.
+    pub async fn draft_links(&self, limit: u32) -> Result<Vec<(CaseId, AtRest)>> {
+        let rows = sqlx::query(
+            "SELECT case_id, link FROM drafts WHERE state = 'opened' AND link IS NOT NULL ORDER BY opened DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?;
+        let links = rows.iter().map(|row| Ok(sealed_opt(row, "link")?.map(|link| (case_id(row, "case_id"), link))));
+        links.filter_map(Result::transpose).map(|link| link.and_then(|(case, link)| Ok((case?, link)))).collect()
+    }
+
+    /// Says, durably, that a draft is about to be posted: its row and itself are `sending` from now on, and the lease is whole
+    /// again. `false` if the row was lost meanwhile, or its lease is over: post nothing then.
+    ///
+    /// # Errors
+    /// When the database does not answer: post nothing then.
+    pub async fn begin_draft(
+        &self,
+        owner: &Owner,
+        claim: &Claim,
+        case: &CaseId,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<bool> {
+        again_on_conflict!(self.try_begin_draft(owner, claim, case, now, lease))
+    }
+
+    async fn try_begin_draft(
+        &self,
+        owner: &Owner,
+        claim: &Claim,
+        case: &CaseId,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        // The code goes: it counted looks for an earlier post.
+        let held = sqlx::query(concat!(
+            "UPDATE outbox SET state = 'sending', why = NULL, lease_until = $5, updated = $1 ",
+            held!()
+        ))
+        .bind(now.as_millisecond())
+        .bind(claim.row.id.as_str())
+        .bind(claim.fence.0)
+        .bind(owner.as_str())
+        .bind(later(now, lease))
+        .execute(tx.connection())
+        .await?;
+        if held.rows_affected() != 1 {
+            return Ok(false);
+        }
+        tx.set_draft(case, DraftState::Sending, None, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// [`Tx::set_draft`] in a transaction of its own.

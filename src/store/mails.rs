@@ -5,8 +5,11 @@
 
 use super::decode::{case_id_opt, count, mail_id, sealed_opt, time, time_opt, word, word_opt};
 use super::{MailRow, MailState, MailSummary, MailsWaiting, NewMail, Origin, Result, Store, StoreError, Taken, Tx};
-use super::{again_on_conflict, decode::text};
+use super::{again_on_conflict, decode::placeholders, decode::text};
 use crate::report::{AtRest, CaseId, Class, Digest, MailId};
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
+use std::collections::HashMap;
 
 impl Store {
     /// Whether a mail was already taken in from there.
@@ -19,6 +22,29 @@ impl Store {
             .fetch_one(self.reader())
             .await?;
         Ok(found > 0)
+    }
+
+    /// Which of these places mails were already taken in from, and in what form.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn known_sources(&self, sources: &[&Digest]) -> Result<HashMap<Digest, Origin>> {
+        if sources.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = format!(
+            "SELECT s.digest AS digest, m.origin AS origin FROM sources s JOIN mails m ON m.id = s.mail_id \
+             WHERE s.digest IN ({})",
+            placeholders(1, sources.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for source in sources {
+            query = query.bind(source.as_str());
+        }
+        let rows = query.fetch_all(self.reader()).await?;
+        let known =
+            |row: &AnyRow| Ok((Digest::from_store(text(row, "digest")?), word(row, "origin", Origin::from_word)?));
+        rows.iter().map(known).collect()
     }
 
     /// Stores mails, all in one commit; the answer has their order. A mail that is here already is not stored again, but the

@@ -18,6 +18,7 @@ mod error;
 mod keys;
 pub mod lock;
 mod mails;
+mod meta;
 mod opening;
 mod outbox;
 mod queue;

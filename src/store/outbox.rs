@@ -41,6 +41,7 @@ macro_rules! held {
         "WHERE id = $2 AND fence = $3 AND owner = $4 AND state IN ('pending', 'sending') AND lease_until > $1"
     };
 }
+pub(super) use held;
 
 impl Store {
     /// Claims all due rows of these kinds of up to `max_mails` mails, those that have been due longest first: the rows of a

@@ -54,6 +54,8 @@ words! {
         Acknowledgement => "acknowledgement",
         /// A draft advisory; it has no recipient.
         Draft => "draft",
+        /// Access to an opened draft for the configured teams and users; it has no recipient.
+        Access => "access",
         /// The gateway's own word to a member.
         Notice => "notice",
     }

@@ -7,6 +7,7 @@ mod databases;
 #[path = "../common/postgres.rs"]
 mod postgres;
 
+mod drafts;
 mod files;
 mod intake;
 mod life;

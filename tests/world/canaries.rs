@@ -65,6 +65,13 @@ fn base64_core(bytes: &[u8], before: usize) -> Vec<u8> {
     encoded[start..end].to_vec()
 }
 
+/// Data that is not a file does not hold this text.
+pub fn none_in(place: &str, data: &[u8], text: &str) {
+    if let Some(found) = Needles::of(text).found_in(data) {
+        panic!("{text:?} is in {place}: {found}");
+    }
+}
+
 impl World {
     /// Nothing that the gateway wrote or said holds this text, but for the mailbox itself.
     pub fn nothing_outside_contains(&self, text: &str) {

@@ -75,9 +75,11 @@ impl Gateway {
     pub fn reconfigure(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.settings.lock().unwrap();
         change(&mut settings);
+        settings.write_secrets(&self.layout);
         std::fs::write(self.layout.config(), settings.toml(&self.layout)).unwrap();
         // Readable by its owner only, as `check` may ask for; secret keys too.
-        for file in super::process::files_below(&self.layout.etc) {
+        for file in [&self.layout.etc, &self.layout.secrets].into_iter().flat_map(|at| super::process::files_below(at))
+        {
             use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
         }

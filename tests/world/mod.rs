@@ -17,6 +17,7 @@ pub mod canaries;
 pub mod daemon;
 pub mod database;
 pub mod gateway;
+pub mod github;
 pub mod members;
 pub mod mime;
 pub mod plan;
@@ -30,12 +31,15 @@ pub mod settings;
 pub use actors::Actor;
 pub use database::Database;
 pub use gateway::Gateway;
+pub use github::{Access, Fault, GitHub, Kind};
 pub use plan::Plan;
 pub use reading::Copy;
 pub use report::{Protection, Report, report};
 
 use members::Members;
-use settings::{Layout, Settings};
+use settings::Layout;
+pub use settings::Settings;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -128,6 +132,11 @@ impl World {
     /// Changes the gateway's database behind its back.
     pub fn sql(&self, statements: &str) {
         self.database.execute(&self.layout.etc, statements);
+    }
+
+    /// The time has come for everything that waits to be tried again.
+    pub fn everything_is_due(&self) {
+        self.sql("UPDATE outbox SET due = 1 WHERE state IN ('pending', 'sending')");
     }
 
     /// Does something while a transaction of this statement is open on the gateway's database.

@@ -3,8 +3,9 @@
 use super::actors::Actor;
 use super::database::Database;
 use super::gateway::Gateway;
+use super::github::GitHub;
 use super::members::Members;
-use super::settings::{Layout, MemberLine, Settings};
+use super::settings::{Desk, GitHubDesk, Layout, MemberLine, Settings};
 use super::{TEAM, World};
 use std::path::Path;
 
@@ -57,6 +58,12 @@ impl Plan {
         self
     }
 
+    /// Drafts are opened at this GitHub, by a token.
+    pub fn at(self, hub: &GitHub, repository: &str, token: &str) -> Self {
+        let desk = GitHubDesk::new(hub, repository, token);
+        self.with(move |settings| settings.desk = Desk::GitHub(desk))
+    }
+
     /// Any other change to the configuration.
     pub fn with(mut self, change: impl FnOnce(&mut Settings) + 'static) -> Self {
         self.change.push(Box::new(change));
@@ -68,7 +75,7 @@ impl Plan {
         let root = tempfile::Builder::new().prefix("world-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         // Sockets of agents lie in the homes, and their paths may have 107 octets at most.
         let homes = tempfile::Builder::new().prefix("eg").tempdir_in(std::env::temp_dir()).unwrap();
-        let layout = Layout::below(root.path().to_path_buf());
+        let layout = Layout::below(root.path().to_path_buf(), homes.path().join("secrets"));
         let database = self.database.start();
         let people = make_keys(homes.path(), &self.members);
         let key_maker = Actor::gpg(homes.path(), "gateway", TEAM);

@@ -2,6 +2,7 @@
 
 use super::TEAM;
 use super::actors::Actor;
+use super::github::GitHub;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -20,10 +21,12 @@ pub struct Layout {
     pub logs: PathBuf,
     /// What the gateway sees as TMPDIR and HOME.
     pub scratch: PathBuf,
+    /// Tokens and keys of services; beside the root, so that no search for them finds them where they belong.
+    pub secrets: PathBuf,
 }
 
 impl Layout {
-    pub fn below(root: PathBuf) -> Self {
+    pub fn below(root: PathBuf, secrets: PathBuf) -> Self {
         let layout = Self {
             etc: root.join("etc"),
             mailbox: root.join("mailbox"),
@@ -32,8 +35,9 @@ impl Layout {
             logs: root.join("logs"),
             scratch: root.join("scratch"),
             root,
+            secrets,
         };
-        for folder in [&layout.etc, &layout.drafts, &layout.logs, &layout.scratch, &layout.outgoing] {
+        for folder in [&layout.etc, &layout.drafts, &layout.logs, &layout.scratch, &layout.outgoing, &layout.secrets] {
             std::fs::create_dir_all(folder).unwrap();
         }
         for folder in ["keys/gateway", "keys/members", "keys/known"] {
@@ -83,6 +87,64 @@ impl MemberLine {
     }
 }
 
+/// Where drafts are opened.
+#[derive(Clone, Default)]
+pub enum Desk {
+    #[default]
+    Directory,
+    GitHub(GitHubDesk),
+}
+
+/// What `[advisories]` says of GitHub.
+#[derive(Clone)]
+pub struct GitHubDesk {
+    pub api: String,
+    pub repository: String,
+    /// A token; or an App's key, if there is an App.
+    pub secret: String,
+    pub app: Option<u64>,
+    pub teams: Vec<String>,
+    pub users: Vec<String>,
+    /// What matches, and the repository.
+    pub routes: Vec<(String, String)>,
+}
+
+impl GitHubDesk {
+    /// The name of the file with the secret.
+    const SECRET: &str = "github";
+
+    pub fn new(hub: &GitHub, repository: &str, token: &str) -> Self {
+        Self {
+            api: hub.api(),
+            repository: repository.to_owned(),
+            secret: token.to_owned(),
+            app: None,
+            teams: Vec::new(),
+            users: Vec::new(),
+            routes: Vec::new(),
+        }
+    }
+
+    fn toml(&self, layout: &Layout) -> String {
+        let file = format!("{{ file = {:?} }}", layout.secrets.join(Self::SECRET).display().to_string());
+        let proof = match self.app {
+            Some(id) => format!("app = {{ id = {id}, key = {file} }}"),
+            None => format!("token = {file}"),
+        };
+        format!(
+            "kind = \"github\"\napi = \"{}\"\nrepository = \"{}\"\n{proof}\nteams = {:?}\nusers = {:?}",
+            self.api, self.repository, self.teams, self.users
+        )
+    }
+
+    fn routes(&self) -> String {
+        let table = |(matches, repository): &(String, String)| {
+            format!("\n[[advisories.routes]]\nmatch = \"{matches}\"\nrepository = \"{repository}\"\n")
+        };
+        self.routes.iter().map(table).collect()
+    }
+}
+
 /// What the configuration file says.
 #[derive(Clone)]
 pub struct Settings {
@@ -93,6 +155,7 @@ pub struct Settings {
     pub aliases: Vec<String>,
     pub outer_subject: &'static str,
     pub mailbox_done: &'static str,
+    pub desk: Desk,
     pub content: &'static str,
     pub open_for: &'static str,
     pub max_per_hour: u32,
@@ -120,6 +183,7 @@ impl Settings {
             aliases: Vec::new(),
             outer_subject: "case",
             mailbox_done: "move:Archive",
+            desk: Desk::default(),
             content: "stub",
             open_for: "encrypted",
             max_per_hour: 1000,
@@ -129,6 +193,21 @@ impl Settings {
             known_certificates: false,
             first_lines: String::new(),
             last_lines: String::new(),
+        }
+    }
+
+    /// Writes the files with secrets that the configuration file names.
+    pub fn write_secrets(&self, layout: &Layout) {
+        if let Desk::GitHub(desk) = &self.desk {
+            std::fs::write(layout.secrets.join(GitHubDesk::SECRET), &desk.secret).unwrap();
+        }
+    }
+
+    /// The desk at GitHub.
+    pub fn github(&mut self) -> &mut GitHubDesk {
+        match &mut self.desk {
+            Desk::GitHub(desk) => desk,
+            Desk::Directory => panic!("drafts are not opened at GitHub"),
         }
     }
 
@@ -162,10 +241,17 @@ impl Settings {
         add(&mut toml, format_args!("\n[mailbox]\nkind = \"maildir\"\npath = \"{}\"", layout.mailbox.display()));
         add(&mut toml, format_args!("done = \"{}\"\npoll = \"1s\"", self.mailbox_done));
         add(&mut toml, format_args!("\n[outgoing]\nkind = \"maildir\"\npath = \"{}\"", layout.outgoing.display()));
-        add(&mut toml, format_args!("\n[advisories]\nkind = \"directory\"\npath = \"{}\"", layout.drafts.display()));
+        let desk = match &self.desk {
+            Desk::Directory => format!("kind = \"directory\"\npath = \"{}\"", layout.drafts.display()),
+            Desk::GitHub(desk) => desk.toml(layout),
+        };
+        add(&mut toml, format_args!("\n[advisories]\n{desk}"));
         add(&mut toml, format_args!("content = \"{}\"\nopen_for = \"{}\"", self.content, self.open_for));
         add(&mut toml, format_args!("max_per_hour = {0}\nmax_per_day = {0}", self.max_per_hour));
         add(&mut toml, format_args!("components = [\"runtime\", \"agent\"]"));
+        if let Desk::GitHub(desk) = &self.desk {
+            toml.push_str(&desk.routes());
+        }
         add(
             &mut toml,
             format_args!("\n[intake]\nplaintext = \"{}\"\nacknowledge = {}", self.plaintext, self.acknowledge),

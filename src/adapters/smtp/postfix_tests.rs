@@ -10,8 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-#[path = "../../../tests/common/servers/mod.rs"]
-mod servers;
+use crate::adapters::servers;
 
 struct Site {
     authority: Authority,
