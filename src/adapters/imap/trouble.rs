@@ -6,10 +6,21 @@
 use super::wire::TooMuch;
 use crate::ports::PortError;
 use async_imap::error::Error;
+use futures::FutureExt;
 use std::io::{self, ErrorKind};
+use std::panic::AssertUnwindSafe;
 
 /// Characters of a server's words that are shown at most.
 const SHOWN: usize = 200;
+
+/// Waits for the server. The parser behind the IMAP library unwinds on some answers (a letter beyond ASCII right after a response
+/// code); that must cost a connection, not the mailbox.
+pub(super) async fn caught<T>(
+    what: &'static str,
+    waiting: impl Future<Output = Result<T, Trouble>> + Send,
+) -> Result<T, Trouble> {
+    AssertUnwindSafe(waiting).catch_unwind().await.unwrap_or(Err(Trouble::Unintelligible(what)))
+}
 
 /// Why something could not be done.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
