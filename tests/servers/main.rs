@@ -5,3 +5,4 @@ mod going_live;
 #[path = "../common/servers/mod.rs"]
 mod servers;
 mod smoke;
+mod too_large;
