@@ -25,7 +25,7 @@ test:
 	@.ci/test
 
 bench:
-	@.ci/tools build
+	@.ci/tools build bench
 	cargo bench --locked
 
 FUZZ_SECONDS ?= 60
