@@ -125,7 +125,12 @@ impl Office {
 
     /// Somebody outside sends a mail to the team.
     pub(crate) fn is_sent(&self, from: &Actor, raw: &[u8]) {
-        let url = format!("smtp://127.0.0.1:{}", self.mta.doors.smtp);
+        self.is_sent_by(&self.mta, from, raw);
+    }
+
+    /// Somebody outside sends a mail to the team, by another mail server.
+    pub(crate) fn is_sent_by(&self, mta: &Mta, from: &Actor, raw: &[u8]) {
+        let url = format!("smtp://127.0.0.1:{}", mta.doors.smtp);
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--mail-from", &from.address, "--mail-rcpt", TEAM, "-T", "-", &url]);
         must(&mut curl, raw);
