@@ -17,6 +17,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -49,7 +50,19 @@ pub async fn deliver(gateway: &Gateway, end: &CancellationToken) -> Result<usize
         // committed at once, and a mail that takes its time keeps nothing else waiting.
         let next = if together { under_way.is_empty() } else { under_way.len() <= MAILS / 2 };
         if next && trouble.is_ok() && !end.is_cancelled() {
-            match claim(gateway, std::mem::take(&mut fates), &room, end).await {
+            // What is under way goes on meanwhile: it may hold the only connection to the store, or the next place in the line
+            // for it, and this would wait for that in vain.
+            let mut claiming = pin!(claim(gateway, std::mem::take(&mut fates), &room, end));
+            let claimed = loop {
+                tokio::select! {
+                    claimed = &mut claiming => break claimed,
+                    Some(result) = under_way.next() => match result {
+                        Ok(met) => fates.extend(met),
+                        Err(error) => trouble = Err(error),
+                    },
+                }
+            };
+            match claimed {
                 Ok(claimed) => {
                     for (rows, batch) in claimed {
                         done += rows;
