@@ -20,11 +20,13 @@ mod exim;
 pub mod mta;
 pub mod ports;
 mod postfix;
+pub mod proxy;
 pub mod service;
 
 pub use authority::{Authority, Presented};
 pub use dovecot::Dovecot;
 pub use mta::Mta;
+pub use proxy::{Fault, Proxy};
 
 /// The password of everybody who has a mailbox.
 pub const PASSWORD: &str = "sword-fish passcanary";

@@ -138,6 +138,23 @@ impl Mta {
         authority.identity(presented).write(self.folder.path());
     }
 
+    /// Mails that it has accepted and not delivered yet.
+    pub fn queued(&self) -> usize {
+        let folders = ["queue/maildrop", "queue/incoming", "queue/active", "queue/deferred", "spool/input"];
+        let mut open: Vec<PathBuf> = folders.iter().map(|name| self.folder.path().join(name)).collect();
+        let mut found = 0;
+        while let Some(folder) = open.pop() {
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    open.push(entry.path());
+                } else {
+                    found += 1;
+                }
+            }
+        }
+        found
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         let mut all = String::new();
