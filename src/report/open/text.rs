@@ -63,8 +63,8 @@ pub(super) fn to_utf8(bytes: &[u8], charset: Option<&str>) -> (Zeroizing<String>
         text = Zeroizing::new(text.trim_start_matches('\u{feff}').to_owned());
     }
     // Octets that nobody named are read as well as they can be, and said to be so.
-    let clean = !text.contains('\u{fffd}') && !(guessed && charset == "windows-1252");
-    (text, clean)
+    let doubtful = text.contains('\u{fffd}') || (guessed && charset == "windows-1252");
+    (text, !doubtful)
 }
 
 /// The character set of an inline block: what its bytes prove, else what its armor says, else what the part says, else the
