@@ -10,7 +10,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Octets of a mail as it arrives.
     pub max_size: u64,
-    /// Octets of all that comes out of a mail when it is opened (decrypted and decompressed).
+    /// Octets of all that comes out of a mail when it is opened (decrypted and decompressed). What a mail of some size may
+    /// unpack to is bounded further by [`Limits::opened_size_for`].
     pub max_opened_size: u64,
     /// Nested MIME multiparts.
     pub max_mime_depth: usize,
@@ -34,7 +35,17 @@ pub struct Limits {
 /// Octets of a mail for which a second is added: a fraction of what a slow and busy machine opens in that time.
 const OCTETS_A_SECOND: usize = 1024 * 1024;
 
+/// What any mail may open to, however small it is. Opening costs about three times what comes out.
+const OPENED_SIZE: u64 = 48 * 1024 * 1024;
+
 impl Limits {
+    /// Octets that may come out of a mail of this size: a mail that is larger than itself again by half is compressed more than
+    /// people's files are, and memory for what a small one unpacks to is bounded whatever the configuration allows large ones.
+    pub(in crate::report) fn opened_size_for(&self, size: usize) -> u64 {
+        let size = size as u64;
+        self.max_opened_size.min(OPENED_SIZE.max(size.saturating_add(size / 2)))
+    }
+
     /// Time for opening a mail of this size. What a mail may cost beyond its size is bounded by `max_time`; a large
     /// attachment is no attack.
     pub(in crate::report) fn time_for(&self, size: usize) -> Duration {

@@ -78,7 +78,7 @@ impl Situation<'_> {
         }
         let refers = self.known.by_outer_reference.as_ref().or(self.known.by_inner_reference.as_ref());
         // A scanner's encrypted report is a report; what decrypts is the team's to judge, unless a machine answers us.
-        // What a machine sends that does not open goes to nobody: mail of ours that is sent back would multiply for ever.
+        // What a machine sends that does not open is only told of: mail of ours that is sent back would multiply for ever.
         let machine = !self.decrypted() || refers.is_some();
         match self.outer.nature {
             Nature::Bounce if machine => return self.bounce(),
@@ -136,17 +136,31 @@ impl Situation<'_> {
     fn bounce(&self) -> Decision {
         let case = self.referenced();
         // Never as copies: the copy for a member whose mailbox is gone would bounce in turn, for ever.
-        let copies =
-            if case == CaseChoice::None { CopyTo::Nobody } else { CopyTo::AdminsNotice(AdminNotice::BounceInCase) };
+        let copies = match case {
+            CaseChoice::None => self.told_if_sealed(),
+            _ => CopyTo::AdminsNotice(AdminNotice::BounceInCase),
+        };
         Decision { case, ..self.set_aside(Class::Bounce, copies) }
     }
 
     fn automatic(&self) -> Decision {
         let case = self.referenced();
         // A member's absence note answers a copy: sending it to the members would raise the next.
-        let copies =
-            if case == CaseChoice::None || self.is_from_member() { CopyTo::Nobody } else { CopyTo::AllMembers };
+        let copies = match case {
+            _ if self.is_from_member() => CopyTo::Nobody,
+            CaseChoice::None => self.told_if_sealed(),
+            _ => CopyTo::AllMembers,
+        };
         Decision { case, ..self.set_aside(Class::Automatic, copies) }
+    }
+
+    /// Of machines' mail nobody is told, but for what is encrypted and does not open: a report could be in it, and a mark in a
+    /// header, which anybody on the way can write, must not make it vanish.
+    fn told_if_sealed(&self) -> CopyTo {
+        match self.outer.encrypted && self.opened.refusal.is_some() {
+            true => CopyTo::AdminsNotice(AdminNotice::MachineUnopened),
+            false => CopyTo::Nobody,
+        }
     }
 
     fn list(&self) -> Decision {

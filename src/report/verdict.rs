@@ -111,6 +111,8 @@ words! {
         Malformed => "malformed-openpgp",
         /// An algorithm or packet that this build cannot do.
         Unsupported => "unsupported-algorithm",
+        /// GnuPG's own OCB encrypted data packet (tag 20), which is no OpenPGP standard.
+        GnupgOcb => "gnupg-ocb-packet",
         /// S/MIME, which the gateway does not speak.
         Smime => "smime",
         /// The mail itself is larger than the gateway accepts.
@@ -147,6 +149,9 @@ impl Refusal {
             Self::Malformed => "Its OpenPGP data cannot be read. Ask the reporter to send it again.",
             Self::Unsupported => {
                 "It uses an algorithm that this gateway cannot do. Ask the reporter to encrypt with a common algorithm (AES, X25519 or RSA)."
+            }
+            Self::GnupgOcb => {
+                "It was encrypted in GnuPG's own OCB format, which no other OpenPGP software reads. Ask the reporter to send it again with `gpg --rfc4880`, after fetching the team's key anew."
             }
             Self::Smime => "It is encrypted with S/MIME. Ask the reporter to use OpenPGP with the team's key.",
             Self::Oversize => {

@@ -154,17 +154,22 @@ pub(crate) async fn mail_kept(
                 "A member's signed mail came a second time, so it was kept and not forwarded.".to_owned()
             }
             AdminNotice::BounceInCase => "A mail that the gateway sent in this case came back as undeliverable.".to_owned(),
+            AdminNotice::MachineUnopened => {
+                "Mail that says a machine sent it came encrypted and could not be opened, so it was kept. Look at it if you expect a report. You are told once a day.".to_owned()
+            }
         },
         format!("Mail: {mail}"),
     ];
     let about = match (code, case) {
         (AdminNotice::BounceInCase, Some(case)) => format!("{case} {}", day(now)),
+        (AdminNotice::MachineUnopened, _) => day(now),
         _ => mail.to_string(),
     };
     let notice = Notice::new(Audience::Admins, case.cloned(), "A mail was kept and not forwarded", lines);
     let notice = match code {
         AdminNotice::MemberUnproven => notice.warning(Warning::MemberUnproven),
         AdminNotice::MemberReplay => notice.warning(Warning::MemberReplay),
+        AdminNotice::MachineUnopened => notice.warning(Warning::NotOpened),
         AdminNotice::BounceInCase => notice,
     };
     post(gateway, &["mail-kept", code.word(), &about], notice).await

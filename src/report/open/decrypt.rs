@@ -56,6 +56,8 @@ pub(super) struct Opener<'a> {
     pub known_sessions: &'a [SessionKeyRecord],
     pub deadline: Instant,
     pub policy: StandardPolicy<'static>,
+    /// Octets that may come out in all.
+    pub max_opened_size: u64,
     /// Octets that came out so far.
     pub opened_size: u64,
     /// Session keys found, in order.
@@ -79,6 +81,7 @@ impl<'a> Opener<'a> {
             known_sessions,
             deadline: Instant::now() + limits.time_for(size),
             policy: lenient_policy(),
+            max_opened_size: limits.opened_size_for(size),
             opened_size: 0,
             sessions: Vec::new(),
             messages: 0,
@@ -119,7 +122,7 @@ impl<'a> Opener<'a> {
     }
 
     fn read(&self, data: &[u8], state: &mut State) -> openpgp::Result<Zeroizing<Vec<u8>>> {
-        let left = self.limits.max_opened_size.saturating_sub(self.opened_size);
+        let left = self.max_opened_size.saturating_sub(self.opened_size);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let buffer = left.min(data.len().saturating_mul(MAX_EXPANSION).saturating_add(4096));
         let source = Timed { data, deadline: self.deadline };
@@ -215,8 +218,8 @@ impl VerificationHelper for Helper<'_, '_, '_> {
                 }
             }
             Tag::SED => return self.state.refuse(Refusal::NoIntegrityProtection),
-            // GnuPG's own OCB packet, which never became a standard.
-            Tag::AED => return self.state.refuse(Refusal::Unsupported),
+            // GnuPG's own OCB packet, which never became a standard; the library cannot read it.
+            Tag::AED => return self.state.refuse(Refusal::GnupgOcb),
             Tag::SEIP => {
                 if matches!(packet.packet, Packet::Unknown(_)) {
                     return self.state.refuse(Refusal::Unsupported);

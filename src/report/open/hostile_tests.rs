@@ -92,7 +92,7 @@ fn missing_or_stripped_integrity_protection_is_refused() {
     assert_eq!(stripped.refusal, Some(Refusal::IntegrityFailed));
     assert_nothing_got_out(&stripped);
     let gnupg_ocb = opened(&encrypted_mail(&[head, packet(20, &body[1..])].concat()));
-    assert_eq!(gnupg_ocb.refusal, Some(Refusal::Unsupported));
+    assert_eq!(gnupg_ocb.refusal, Some(Refusal::GnupgOcb));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::verdict::{Refusal, Warning};
 use super::dearmor::{self, Kind, Sniffed, sniff};
 use super::decrypt::{Message, Outcome};
 use super::mime::{self, Entity};
-use super::text::{inline_charset, is_blank, is_openpgp_name, name_inside};
+use super::text::{inline_charset, is_blank, is_openpgp_name, is_text, name_inside};
 use super::verify;
 use super::walk::{Frame, Piece, Step, Walk, is_control, made};
 use ring::digest::{SHA256, digest};
@@ -202,11 +202,12 @@ impl Walk<'_, '_> {
             return self.payload(frame, message, true, &charset);
         }
         let name = name_inside(entity.name.as_deref());
-        let is_text = std::str::from_utf8(&message.payload).is_ok() && !message.payload.contains(&0);
+        let is_text = is_text(&message.payload);
+        let charset = inline_charset(&message.payload, None, None);
         if is_text && name.as_deref().is_none_or(is_name_of_nothing) {
             // The text of a mail whose program sent it as an attachment.
             self.warnings.insert(Warning::RepairedStructure);
-            return self.payload(frame, message, true, "utf-8");
+            return self.payload(frame, message, true, &charset);
         }
         // An encrypted file.
         let inner = Frame { inside: true, ..frame };
@@ -217,9 +218,10 @@ impl Walk<'_, '_> {
         ) {
             self.keys(inner, &payload);
         }
-        let media = if is_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
+        let media =
+            if is_text { format!("text/plain; charset={charset}") } else { "application/octet-stream".to_owned() };
         self.parts.push(super::super::opened::PartInfo {
-            media_type: media.split(';').next().unwrap_or(media).to_owned(),
+            media_type: media.split(';').next().unwrap_or(&media).to_owned(),
             name: name.clone(),
             size: payload.len(),
             encrypted: true,
@@ -230,7 +232,7 @@ impl Walk<'_, '_> {
             self.collect(signatures, start..self.units.len(), true);
         }
         let disposition = disposition(name.as_deref());
-        self.pieces.push(Piece::Made(Label::Decrypted, made(media, &disposition, &payload)));
+        self.pieces.push(Piece::Made(Label::Decrypted, made(&media, &disposition, &payload)));
         Ok(())
     }
 
@@ -249,7 +251,7 @@ impl Walk<'_, '_> {
         let Message { payload, signatures } = message;
         self.unit(frame);
         let charset = inline_charset(&payload, None, entity.parameter("charset"));
-        let is_text = !payload.contains(&0);
+        let is_text = is_text(&payload);
         if is_text {
             self.plain_text(frame, entity, &payload, Some(&charset));
         }
@@ -305,7 +307,7 @@ impl Walk<'_, '_> {
 }
 
 /// Whether a signature part holds nothing to read beside the signature.
-fn is_only_signature(decoded: &[u8]) -> bool {
+pub(super) fn is_only_signature(decoded: &[u8]) -> bool {
     match sniff(decoded) {
         Sniffed::Armored(Kind::Signature) => is_blank(&dearmor::around(decoded, Kind::Signature)),
         sniffed => sniffed == Sniffed::BinarySignature,

@@ -7,6 +7,7 @@
 //! Security: the mail is hostile. Everything is bounded (`Limits`), opening never fails but refuses, and a refusal releases
 //! nothing that was decrypted on the way to it. Nothing here formats what the mail says.
 
+mod beside;
 mod certs;
 mod dearmor;
 mod decrypt;
@@ -20,6 +21,7 @@ mod timed;
 mod transfer;
 mod verify;
 mod walk;
+mod words;
 
 use super::case::CaseId;
 use super::keyring::Keyring;
@@ -282,13 +284,16 @@ fn whole_mail(bytes: &[u8]) -> Section {
 fn content_of(bytes: &[u8], root: &Entity) -> Plaintext {
     let fields = mime::mime_fields(bytes.get(root.range.start..root.body.start).unwrap_or_default());
     let body = root.body_of(bytes);
-    // Without MIME fields it is text; what is UTF-8 by its looks can be read if that is said (RFC 6532 came after such mail).
-    let bare = fields == b"\r\n" && !body.is_ascii() && std::str::from_utf8(body).is_ok();
-    let said: &[u8] = match bare {
-        true => b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n",
-        false => b"",
+    // Without MIME fields it is text; members can read what is not ASCII if its character set is said.
+    let bare = fields == b"\r\n" && (!body.is_ascii() || text::guess(body) != "utf-8");
+    let said = match bare {
+        true => {
+            let charset = text::guess(body);
+            format!("Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n")
+        }
+        false => String::new(),
     };
-    Plaintext::new([said, fields.as_slice(), body].concat())
+    Plaintext::new([said.as_bytes(), fields.as_slice(), body].concat())
 }
 
 fn part_of(bytes: &[u8], root: &Entity, range: std::ops::Range<usize>) -> Plaintext {
@@ -319,6 +324,8 @@ fn distinct_references(references: impl Iterator<Item = String>) -> Vec<String> 
 }
 
 #[cfg(test)]
+mod anything_tests;
+#[cfg(test)]
 mod fixture_tests;
 #[cfg(test)]
 mod fuzzed_tests;
@@ -328,3 +335,5 @@ mod hostile_tests;
 mod shapes_tests;
 #[cfg(test)]
 mod signature_tests;
+#[cfg(test)]
+mod variety_tests;

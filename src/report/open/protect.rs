@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// Addresses taken from one header block.
 const MAX_ADDRESSES: usize = 500;
 
+/// Octets of a subject that is read a second time.
+const MAX_SUBJECT: usize = 64 * 1024;
+
 /// The fields of one header block that the gateway looks at.
 #[derive(Default)]
 pub(super) struct Fields {
@@ -67,7 +70,8 @@ impl Fields {
             }
             match (&header.name, &header.value) {
                 (HeaderName::Subject, HeaderValue::Text(text)) if fields.subject.is_none() => {
-                    fields.subject = Some(one_line(text));
+                    let raw = message.raw_message.get(header.offset_start as usize..header.offset_end as usize);
+                    fields.subject = Some(subject(text, raw.unwrap_or_default()));
                 }
                 (HeaderName::From, HeaderValue::Address(address)) => {
                     from_fields += 1;
@@ -96,6 +100,14 @@ impl Fields {
         fields.several_from = from_fields > 1 || fields.from.len() > 1;
         fields
     }
+}
+
+/// The subject, read again where its words may have been cut in the middle of a character.
+fn subject(text: &str, raw: &[u8]) -> Zeroizing<String> {
+    let again = std::str::from_utf8(raw).ok().filter(|_| text.contains('\u{fffd}') && raw.len() <= MAX_SUBJECT);
+    let again = again.map(|raw| format!("Subject:{}\r\n\r\n", super::words::joined(raw).trim_end()));
+    let again = again.as_ref().and_then(|block| super::mime::read_fields(block.as_bytes()));
+    one_line(again.as_ref().and_then(|message| message.subject()).unwrap_or(text))
 }
 
 fn contacts(address: &Address<'_>, into: &mut Vec<ReporterContact>) {
@@ -156,4 +168,19 @@ pub(super) fn without_legacy_display(text: &str) -> &str {
         }
     }
     text
+}
+
+/// The same in HTML (RFC 9788 section 5.2.3): takes out the element of the class that marks it.
+pub(super) fn without_legacy_html(html: &str) -> String {
+    const CLASS: &str = "header-protection-legacy-display";
+    let cut = html.find(CLASS).and_then(|class| {
+        let start = html.get(..class)?.rfind("<div")?;
+        let end = class + html.get(class..)?.find("</div>")? + "</div>".len();
+        // The class must stand in the tag itself, not in text after it.
+        html.get(start..class)?.find('>').is_none().then_some((start, end))
+    });
+    match cut {
+        Some((start, end)) => [html.get(..start), html.get(end..)].into_iter().flatten().collect(),
+        None => html.to_owned(),
+    }
 }

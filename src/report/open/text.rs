@@ -9,34 +9,80 @@ use zeroize::Zeroizing;
 const MAX_SUBJECT: usize = 1_000;
 const MAX_NAME: usize = 150;
 
-/// Bytes in a character set as UTF-8. The flag says whether it went well.
+/// Names under which mail programs send anything: the bytes say more.
+fn says_nothing(charset: &str) -> bool {
+    ["", "us-ascii", "ascii", "ansi_x3.4-1968", "utf-8", "utf8", "unknown-8bit", "x-unknown", "default"]
+        .iter()
+        .any(|name| charset.eq_ignore_ascii_case(name))
+}
+
+/// The character set that the bytes themselves tell of: a byte order mark, UTF-8 by its form, the escapes of ISO-2022-JP; and
+/// what most old Western programs meant where nothing is said.
+pub(super) fn guess(bytes: &[u8]) -> &'static str {
+    const ESCAPES: [&[u8]; 3] = [b"\x1b$B", b"\x1b$@", b"\x1b(J"];
+    let has_escapes = || {
+        memchr::memchr_iter(0x1b, bytes)
+            .any(|at| ESCAPES.iter().any(|escape| bytes.get(at..).is_some_and(|rest| rest.starts_with(escape))))
+    };
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        "utf-16"
+    } else if bytes.is_ascii() && has_escapes() {
+        "iso-2022-jp"
+    } else if std::str::from_utf8(bytes).is_ok() || has_utf8_letters(bytes) {
+        "utf-8"
+    } else {
+        "windows-1252"
+    }
+}
+
+/// Whether some of it is UTF-8 beyond ASCII, though not all of it is: then a few octets were damaged.
+fn has_utf8_letters(bytes: &[u8]) -> bool {
+    bytes.utf8_chunks().any(|chunk| !chunk.valid().is_ascii())
+}
+
+/// Bytes in a character set as UTF-8, without a byte order mark. The flag says whether it went well.
 pub(super) fn to_utf8(bytes: &[u8], charset: Option<&str>) -> (Zeroizing<String>, bool) {
-    let charset = charset.map(str::trim).filter(|name| !name.is_empty()).unwrap_or("us-ascii");
-    let unnamed = ["us-ascii", "ascii", "utf-8", "utf8"].iter().any(|name| charset.eq_ignore_ascii_case(name));
-    if unnamed {
+    let charset = charset.map(str::trim).unwrap_or_default();
+    let (charset, guessed) = if says_nothing(charset) || charset_decoder(charset.as_bytes()).is_none() {
+        (guess(bytes), true)
+    } else {
+        (charset, false)
+    };
+    if charset.eq_ignore_ascii_case("utf-8") {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         return match std::str::from_utf8(bytes) {
             Ok(text) => (Zeroizing::new(text.to_owned()), true),
             Err(_) => (Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()), false),
         };
     }
-    match charset_decoder(charset.as_bytes()) {
-        Some(decoder) => {
-            let text = Zeroizing::new(decoder(bytes));
-            let clean = !text.contains('\u{fffd}');
-            (text, clean)
-        }
-        None => (Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()), bytes.is_ascii()),
+    let decoded = charset_decoder(charset.as_bytes()).map(|decoder| Zeroizing::new(decoder(bytes)));
+    let Some(mut text) = decoded else {
+        return (Zeroizing::new(String::from_utf8_lossy(bytes).into_owned()), bytes.is_ascii());
+    };
+    if text.starts_with('\u{feff}') {
+        text = Zeroizing::new(text.trim_start_matches('\u{feff}').to_owned());
     }
+    // Octets that nobody named are read as well as they can be, and said to be so.
+    let doubtful = text.contains('\u{fffd}') || (guessed && charset == "windows-1252");
+    (text, !doubtful)
 }
 
-/// The character set of an inline block: what its armor says, else UTF-8 if it is that and not just ASCII (gpg always
-/// encrypts UTF-8), else what the part says.
+/// The character set of an inline block: what its bytes prove, else what its armor says, else what the part says, else the
+/// best guess.
 pub(super) fn inline_charset(bytes: &[u8], armor: Option<&str>, part: Option<&str>) -> String {
-    let known = |name: &&str| is_charset_name(name) && charset_decoder(name.as_bytes()).is_some();
-    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok() {
-        return "utf-8".to_owned();
+    let known =
+        |name: &&str| is_charset_name(name) && charset_decoder(name.as_bytes()).is_some() && !says_nothing(name);
+    let guessed = guess(bytes);
+    if guessed == "utf-16" || (!bytes.is_ascii() && std::str::from_utf8(bytes).is_ok()) {
+        return guessed.to_owned();
     }
-    armor.map(str::trim).filter(known).or(part.map(str::trim).filter(known)).unwrap_or("utf-8").to_lowercase()
+    armor.map(str::trim).filter(known).or(part.map(str::trim).filter(known)).unwrap_or(guessed).to_lowercase()
+}
+
+/// Whether it reads as text in some character set: no octets that only programs use.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    guess(bytes) == "utf-16" && bytes.len().is_multiple_of(2)
+        || !bytes.iter().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b))
 }
 
 fn is_charset_name(name: &str) -> bool {

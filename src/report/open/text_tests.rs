@@ -20,6 +20,6 @@ fn placeholders_are_recognised_and_words_are_not() {
 fn character_sets_are_decoded_and_failures_said() {
     assert_eq!(to_utf8(b"Gr\xfc\xdfe", Some("ISO-8859-1")).0.as_str(), "Gr\u{fc}\u{df}e");
     assert_eq!(to_utf8("\u{e9}".as_bytes(), None), (Zeroizing::new("\u{e9}".to_owned()), true));
-    assert!(!to_utf8(b"\xff\xfe", Some("utf-8")).1);
+    assert!(!to_utf8(b"\xc3\xbc\xff", Some("utf-8")).1);
     assert_eq!(inline_charset(b"abc", Some("x\r\nBcc: y"), None), "utf-8");
 }

@@ -61,6 +61,20 @@ pub(super) fn lenient_policy() -> StandardPolicy<'static> {
     policy
 }
 
+/// What is sound at the time of receipt, so that opening a stored mail again gives the same verdict.
+fn strict_policy(received: Timestamp) -> StandardPolicy<'static> {
+    let mut policy = StandardPolicy::at(system_time(received));
+    // Some programs made 2048-bit RSA keys whose first bit is zero. The library knows no step between those and 1024 bits;
+    // what is really short is told by `is_short_rsa`.
+    policy.accept_asymmetric_algo(AsymmetricAlgorithm::RSA1024);
+    policy
+}
+
+fn is_short_rsa(key: &openpgp::crypto::mpi::PublicKey) -> bool {
+    const SHORTEST: usize = 2040;
+    matches!(key, openpgp::crypto::mpi::PublicKey::RSA { n, .. } if n.bits() < SHORTEST)
+}
+
 /// A signature that waits to be judged until all certificates of the mail are known.
 pub(super) struct Pending {
     /// The same signature over differently normalised line ends; empty if it could not be read.
@@ -281,7 +295,7 @@ fn judge_one<'a, 'c>(
     received: Timestamp,
 ) -> (SignatureStatus, Option<&'a Candidate<'c>>) {
     // Algorithms are judged as of the receipt, too, so that opening a stored mail again gives the same verdict.
-    let policies = Policies { lenient: lenient_policy(), strict: StandardPolicy::at(system_time(received)) };
+    let policies = Policies { lenient: lenient_policy(), strict: strict_policy(received) };
     if signature.signature_creation_time().is_none() || signature.computed_digest().is_none_or(<[u8]>::is_empty) {
         return (SignatureStatus::Error, None);
     }
@@ -359,7 +373,11 @@ fn judge_with<'k>(
         // Not the algorithms: something in it is critical and unknown.
         return SignatureStatus::Error;
     }
-    if strict.signature(signature, HashAlgoSecurity::default()).is_err() || key.with_policy(strict, at).is_err() {
+    if strict.signature(signature, HashAlgoSecurity::default()).is_err()
+        || key.with_policy(strict, at).is_err()
+        || is_short_rsa(key.key().mpis())
+        || is_short_rsa(valid.valid_cert().primary_key().key().mpis())
+    {
         return SignatureStatus::Weak;
     }
     SignatureStatus::Good

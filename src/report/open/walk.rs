@@ -7,6 +7,7 @@
 use super::super::opened::{Enclosed, Label, PartInfo, Place};
 use super::super::secret::Plaintext;
 use super::super::verdict::{Refusal, Warning};
+use super::beside;
 use super::certs;
 use super::decrypt::{Message, Opener};
 use super::mime::{self, Bounds, Entity};
@@ -18,6 +19,11 @@ use sequoia_openpgp::packet::Signature;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use zeroize::Zeroizing;
+
+/// Octets of one text that are read for what is done with it: the template, commands, the draft. Members get all of it.
+const MAX_TEXT: usize = 1024 * 1024;
+/// Octets of one HTML part that are reduced to text; an inline message in it is found within them.
+const MAX_HTML: usize = 16 * 1024 * 1024;
 
 /// One stretch of bytes that is taken apart: the mail itself, or a decrypted payload.
 #[derive(Clone, Copy)]
@@ -137,7 +143,21 @@ impl<'o, 'a> Walk<'o, 'a> {
         let announced = children.iter().any(|child| is_control(child, frame.bytes));
         let (before, refused, messages) = (self.pieces.len(), self.refusal, self.opener.messages);
         let inner = Frame { announced, ..frame };
-        children.iter().try_for_each(|child| self.entity(inner, child))?;
+        let mut units = Vec::with_capacity(children.len());
+        for child in children {
+            let start = self.units.len();
+            match beside::signed_file(frame.bytes, child, children) {
+                // One that stands before its file is shown as what it is, a file.
+                Some(file) if file < units.len() => {
+                    let (file, shown) = (children.get(file), units.get(file).cloned());
+                    if let (Some(file), Some(shown)) = (file, shown) {
+                        self.file_signature(inner, child, file, &shown);
+                    }
+                }
+                _ => self.entity(inner, child)?,
+            }
+            units.push(start..self.units.len());
+        }
         if announced && self.opener.messages > messages {
             // Outside of multipart/encrypted only a server puts such a pair.
             self.warnings.insert(Warning::RepairedStructure);
@@ -281,7 +301,7 @@ impl<'o, 'a> Walk<'o, 'a> {
 
     /// Text without anything to open in it.
     pub(super) fn plain_text(&mut self, frame: Frame<'_>, entity: &Entity, bytes: &[u8], charset: Option<&str>) {
-        let (text, clean) = to_utf8(bytes, charset);
+        let (text, clean) = to_utf8(beginning_of(bytes, MAX_TEXT), charset);
         if !clean {
             self.warnings.insert(Warning::BadEncoding);
         }
@@ -298,10 +318,15 @@ impl<'o, 'a> Walk<'o, 'a> {
 
     /// HTML, reduced to text; `by_source` with the line breaks of its source besides its own.
     pub(super) fn html_text(&mut self, entity: &Entity, bytes: &[u8], by_source: bool) -> Zeroizing<String> {
+        let bytes = beginning_of(bytes, MAX_HTML);
         let (html, clean) = to_utf8(bytes, entity.parameter("charset"));
         if !clean {
             self.warnings.insert(Warning::BadEncoding);
         }
+        let html = match entity.parameter("hp-legacy-display") {
+            Some("1") => Zeroizing::new(protect::without_legacy_html(&html)),
+            _ => html,
+        };
         let html = if by_source { Zeroizing::new(html.replace('\n', "<br>")) } else { html };
         Zeroizing::new(html_to_text(&html))
     }
@@ -352,6 +377,13 @@ fn as_entity(mut payload: Zeroizing<Vec<u8>>, bare: Option<&str>) -> Plaintext {
         None => Plaintext::new(std::mem::take(&mut *payload)),
         Some(charset) => made(&format!("text/plain; charset={charset}"), "", &payload),
     }
+}
+
+/// At most `max` octets, cut after a line where there is one.
+fn beginning_of(bytes: &[u8], max: usize) -> &[u8] {
+    let Some(most) = bytes.get(..max).filter(|_| bytes.len() > max) else { return bytes };
+    let line_end = memchr::memrchr(b'\n', most).map_or(max, |at| at + 1);
+    most.get(..line_end).unwrap_or(most)
 }
 
 /// An entity of our own making around `body`.

@@ -36,6 +36,9 @@ words! {
         /// Something the gateway sent in a case came back. It must be told at most once a day for a case: the bounce of a
         /// notice is a bounce again.
         BounceInCase => "bounce-in-case",
+        /// Mail that calls itself a machine's came encrypted and did not open: nobody knows what it is. Once a day at most, since
+        /// a bounce of the notice may be such a mail again.
+        MachineUnopened => "machine-mail-not-opened",
     }
 }
 

@@ -310,3 +310,22 @@ fn mail_in_clear_is_accepted_with_a_warning_or_rejected_with_an_explanation() {
     assert_eq!(world.decide(EVE, &stranger, &Known::default()).case, CaseChoice::None);
     assert_eq!(world.decide(EVE, &clear, &by_outer_reference(case(1))).copies, CopyTo::AllMembers);
 }
+
+#[test]
+fn encrypted_mail_that_does_not_open_is_told_of_even_where_a_header_calls_it_a_machines() {
+    let world = World::new(&[]);
+    let unopened = || {
+        let mut opened = opened_encrypted("");
+        opened.payload_hash = None;
+        opened.refusal = Some(crate::report::verdict::Refusal::IntegrityFailed);
+        opened
+    };
+    for (mark, class) in [("Auto-Submitted: auto-generated", Class::Automatic), ("Return-Path: <>", Class::Bounce)] {
+        let decision = world.decide(&encrypted(&format!("{mark}\n{EVE}")), &unopened(), &Known::default());
+        assert_eq!((decision.class, decision.case), (class, CaseChoice::None));
+        assert_eq!(decision.copies, CopyTo::AdminsNotice(AdminNotice::MachineUnopened), "{mark}");
+        assert!(matches!(decision.acknowledge, Acknowledge::None(_)), "never answered");
+    }
+    let away = format!("{ALICE}\nAuto-Submitted: auto-replied");
+    assert_eq!(world.decide(&encrypted(&away), &unopened(), &Known::default()).copies, CopyTo::Nobody);
+}
