@@ -132,12 +132,14 @@ fn a_wrong_password_at_the_mail_server_stops_no_mail_from_coming_in_and_a_reload
     wait_until("both have a case", LONG, || office.world.gateway.lists(&["cases", "list"]).len() == 2);
     assert!(daemon.is_running() && office.state_of("mailbox") == "working");
     assert!(daemon.log().lines().any(|line| line.contains("WARN") && line.contains("535")), "the log says it");
-    // Each of the sessions that are opened side by side tries once, and not each mail.
-    office.world.everything_is_due();
-    wait_until("all are tried again", LONG, || {
+    let tried = |times: i64| {
         let queue = office.world.gateway.lists(&["queue", "list"]);
-        queue.iter().all(|row| row["attempts"].as_i64().unwrap() > 1)
-    });
+        queue.len() == 8 && queue.iter().all(|row| row["attempts"].as_i64().unwrap() >= times)
+    };
+    wait_until("two answers and six copies were tried", LONG, || tried(1));
+    office.world.everything_is_due();
+    wait_until("all were tried again", LONG, || tried(2));
+    // Each of the sessions that are opened side by side tries once, and not each mail.
     let refused = office.mta.log().matches("authentication failed").count();
     assert!((1..=6).contains(&refused), "{refused} logins were refused");
 
