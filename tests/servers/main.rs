@@ -10,6 +10,7 @@ mod servers;
 #[path = "../world/mod.rs"]
 mod world;
 
+mod client;
 mod faults;
 mod going_live;
 mod plain_imap;
