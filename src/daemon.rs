@@ -4,11 +4,13 @@
 //! configuration or nothing, and takes effect between two mails.
 
 mod intake;
+mod notify;
 mod outbox;
 mod role;
 
 use crate::config::{Config, Secrets};
 use crate::gateway::{Gateway, make_folder};
+use crate::heartbeat::{self, Heart};
 use crate::steps::leases::{self, AMBIGUOUS};
 use crate::steps::said::is_news;
 use crate::steps::sort::InHand;
@@ -110,9 +112,10 @@ impl Running {
         loop {
             let opened = if role.is_held() { steps::sort::sort(gateway).await? } else { 0 };
             // Each is tried whatever becomes of the others.
-            let drafted = Part::Drafts.work(gateway).await;
-            let delivered = Part::Copies.work(gateway).await;
-            let answered = Part::Acknowledgements.work(gateway).await;
+            let never = CancellationToken::new();
+            let drafted = Part::Drafts.work(gateway, &never).await;
+            let delivered = Part::Copies.work(gateway, &never).await;
+            let answered = Part::Acknowledgements.work(gateway, &never).await;
             let counts = [opened, drafted?, delivered?, answered?];
             for (what, count) in ["opened", "drafts", "copies", "acknowledgements"].into_iter().zip(counts) {
                 progress(what, count);
@@ -142,6 +145,7 @@ impl Running {
         // After a reload nothing of the old configuration stays in memory.
         drop(first);
         tracing::info!(config = %file.display(), "embargod is running");
+        notify::ready("running");
         loop {
             tokio::select! {
                 // A store that does not answer must not keep the end waiting.
@@ -161,6 +165,7 @@ impl Running {
             }
         }
         tracing::info!("ending: the current mail is finished first");
+        notify::stopping();
         end.cancel();
         let all_ended = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, all_ended).await.is_err() {
@@ -190,6 +195,7 @@ impl Running {
 }
 
 async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Secrets) {
+    notify::reloading();
     let current = sender.borrow().clone();
     let result = match Config::load(file) {
         Ok(config) => current.reload(config, secrets).await,
@@ -199,9 +205,11 @@ async fn reload(sender: &watch::Sender<Arc<Gateway>>, file: &Path, secrets: &Sec
         Ok(gateway) => {
             sender.send_replace(Arc::new(gateway));
             tracing::info!("configuration reloaded; it holds from the next mail on");
+            notify::ready("running");
         }
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "configuration not reloaded: the old one stays in force")
+            tracing::error!(error = format!("{error:#}"), "configuration not reloaded: the old one stays in force");
+            notify::ready("running with the old configuration: the new one is refused, the log says why");
         }
     }
 }
@@ -222,15 +230,20 @@ fn spawn_loops(
     in_hand: &Arc<InHand>,
     fence: Option<Fence>,
 ) -> JoinSet<()> {
-    let bells = Arc::new(Bells::default());
+    let (bells, heart) = (Arc::new(Bells::default()), Arc::new(Heart::default()));
     let mut loops = JoinSet::new();
     loops.spawn(role::hold(gateway.clone(), Arc::clone(role), fence, end.clone()));
-    loops.spawn(intake::take_in(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells)));
-    loops.spawn(sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand)));
+    let intake =
+        intake::take_in(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(&heart));
+    loops.spawn(intake);
+    let sort = sort_loop(gateway.clone(), Arc::clone(role), end.clone(), Arc::clone(&bells), Arc::clone(in_hand));
+    loops.spawn(heart.listen("opening", sort));
     loops.spawn(doors_loop(gateway.clone(), end.clone()));
     for part in Part::ALL {
-        loops.spawn(outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells)));
+        let work = outbox::work_off(part, gateway.clone(), end.clone(), Arc::clone(&bells));
+        loops.spawn(heart.listen(part.name(), work));
     }
+    loops.spawn(notify::feed_watchdog(heart, end.clone()));
     loops
 }
 
@@ -274,7 +287,7 @@ async fn sort_loop(
 async fn pause(end: &CancellationToken, bell: &Notify) {
     tokio::select! {
         () = end.cancelled() => {}
-        () = bell.notified() => {}
+        () = heartbeat::rest(bell.notified()) => {}
         () = tokio::time::sleep(TICK) => {}
     }
 }

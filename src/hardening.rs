@@ -3,6 +3,7 @@
 //! Security: a core dump or a debugger would write out what the type system keeps in memory. Where the system refuses, the
 //! program goes on: it is a second line of defence.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -12,6 +13,15 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 pub fn protect_process() {
     let _refused = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _refused = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Says of a panic only where it happened. Its words may quote a mail or what a server said (a text that was cut in the middle of
+/// a letter is shown whole), and they would end up in the journal.
+pub fn keep_panics_quiet() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let _nowhere_else_to_say_it = writeln!(std::io::stderr(), "embargod: a fault in the program at {place}");
+    }));
 }
 
 /// What glibc's allocator is told (`mallopt(3)`): blocks from 1 MiB on are given back to the system when they are freed.
@@ -32,3 +42,7 @@ pub fn give_memory_back() {
     }
     let _failed = again.args(arguments).envs(ALLOCATOR).exec();
 }
+
+#[cfg(test)]
+#[path = "hardening_tests.rs"]
+mod tests;

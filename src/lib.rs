@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod doors;
 pub mod gateway;
 pub mod hardening;
+pub mod heartbeat;
 pub mod ports;
 pub mod report;
 pub mod spool;

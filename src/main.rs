@@ -5,5 +5,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     embargod::hardening::protect_process();
+    embargod::hardening::keep_panics_quiet();
     embargod::cli::main()
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "docs/configuration.md",
@@ -17,6 +17,7 @@ const PAGES: [&str; 9] = [
     "docs/mailboxes.md",
     "docs/members.md",
     "docs/reporters.md",
+    "docs/systemd.md",
     "keys/README.md",
 ];
 

@@ -21,8 +21,9 @@ pub(crate) mod waiting;
 
 pub use directory::Directory;
 pub use github::Github;
-pub use imap::{ImapInbox, Memory};
+pub use imap::{ImapInbox, Memory, observe as observe_imap};
 pub use maildir_courier::MaildirCourier;
 pub use maildir_inbox::{BadFolder, MaildirInbox, maildir_subfolder};
 pub use sendmail::SendmailCourier;
+pub use server::{Login, Server};
 pub use smtp::{SmtpCourier, observe as observe_smtp};

@@ -6,6 +6,7 @@
 use super::role::Role;
 use super::{Bells, complain};
 use crate::gateway::Gateway;
+use crate::heartbeat::{self, Heart};
 use crate::ports::Inbox;
 use crate::steps::receive::{Watched, receive_watched};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) async fn take_in(
     role: Arc<Role>,
     end: CancellationToken,
     bells: Arc<Bells>,
+    heart: Arc<Heart>,
 ) {
     while !end.is_cancelled() {
         let current = gateway.borrow_and_update().clone();
@@ -36,7 +38,7 @@ pub(super) async fn take_in(
                 stop: stop.clone(),
                 bells: Arc::clone(&bells),
             };
-            loops.spawn(intake.run());
+            loops.spawn(heart.listen("intake", intake.run()));
         }
         // After a reload nothing of the old configuration stays in memory.
         drop(current);
@@ -88,7 +90,7 @@ impl Intake {
                 biased;
                 () = self.without_role() => {
                     tokio::select! {
-                        () = self.role.becomes(true) => {}
+                        () = heartbeat::rest(self.role.becomes(true)) => {}
                         () = self.stop.cancelled() => {}
                     }
                 }
@@ -105,7 +107,7 @@ impl Intake {
             complain("mail could not be taken in; it stays where it is", &error);
         }
         tokio::select! {
-            () = self.inbox.wait() => {}
+            () = heartbeat::rest(self.inbox.wait()) => {}
             () = self.stop.cancelled() => {}
         }
     }

@@ -35,16 +35,24 @@ impl Part {
         }
     }
 
-    /// Tries each due row once; returns how many met a fate.
-    pub(super) async fn work(self, gateway: &Gateway) -> Result<usize, StepError> {
+    /// Tries each due row once, until `end`; returns how many met a fate.
+    pub(super) async fn work(self, gateway: &Gateway, end: &CancellationToken) -> Result<usize, StepError> {
         match self {
             Self::Drafts => {
                 let drafted = steps::draft::open_drafts(gateway).await;
                 let shared = steps::access::give_access(gateway).await;
                 Ok(drafted? + shared?)
             }
-            Self::Copies => steps::deliver::deliver(gateway).await,
-            Self::Acknowledgements => steps::acknowledge::acknowledge(gateway).await,
+            Self::Copies => steps::deliver::deliver(gateway, end).await,
+            Self::Acknowledgements => steps::acknowledge::acknowledge(gateway, end).await,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Drafts => "drafts",
+            Self::Copies => "copies",
+            Self::Acknowledgements => "acknowledgements",
         }
     }
 
@@ -88,7 +96,7 @@ pub(super) async fn work_off(
         // What a turn that broke off had claimed would else wait for the end of its lease.
         let ready = if broken { leases::give_back(&current, part.kinds()).await } else { Ok(()) };
         let worked = match ready {
-            Ok(()) => leases::keep(&current, part.work(&current)).await,
+            Ok(()) => leases::keep(&current, part.work(&current, &end)).await,
             Err(error) => Err(error),
         };
         broken = worked.is_err();

@@ -11,20 +11,21 @@ use crate::store::{Claim, Outcome, RowKind};
 use futures::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Acknowledgements made and sent side by side. Each holds its whole mail for a moment.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Tries every due acknowledgement once; returns how many rows met a fate.
+/// Tries every due acknowledgement once, until `end` is asked for; returns how many rows met a fate.
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn acknowledge(gateway: &Gateway) -> Result<usize, StepError> {
+pub async fn acknowledge(gateway: &Gateway, end: &CancellationToken) -> Result<usize, StepError> {
     let mut done = 0;
     loop {
         let now = gateway.store.now().await?;
         let claims = gateway.store.claim(&gateway.owner, &[RowKind::Acknowledgement], now, LEASE, 16).await?;
-        if claims.is_empty() {
+        if claims.is_empty() || end.is_cancelled() {
             return Ok(done);
         }
         done += claims.len();

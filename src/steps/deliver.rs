@@ -17,9 +17,11 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// Mails claimed together.
 const MAILS: usize = 8;
@@ -32,11 +34,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Code of a row whose member is no longer in the configuration.
 const LEFT: &str = "left-the-team";
 
-/// Tries every due copy and notice once; returns how many rows met a fate.
+/// Tries every due copy and notice once, until `end` is asked for; returns how many rows met a fate. What is on its way then is
+/// waited for.
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn deliver(gateway: &Gateway) -> Result<usize, StepError> {
+pub async fn deliver(gateway: &Gateway, end: &CancellationToken) -> Result<usize, StepError> {
     let together = gateway.courier.idempotent();
     let room = Semaphore::new(SIDE_BY_SIDE);
     let mut under_way = FuturesUnordered::new();
@@ -46,8 +49,20 @@ pub async fn deliver(gateway: &Gateway) -> Result<usize, StepError> {
         // come to that, the same copies are handed over once more, which makes one of two. Through any other, a fate is
         // committed at once, and a mail that takes its time keeps nothing else waiting.
         let next = if together { under_way.is_empty() } else { under_way.len() <= MAILS / 2 };
-        if next && trouble.is_ok() {
-            match claim(gateway, std::mem::take(&mut fates), &room).await {
+        if next && trouble.is_ok() && !end.is_cancelled() {
+            // What is under way goes on meanwhile: it may hold the only connection to the store, or the next place in the line
+            // for it, and this would wait for that in vain.
+            let mut claiming = pin!(claim(gateway, std::mem::take(&mut fates), &room, end));
+            let claimed = loop {
+                tokio::select! {
+                    claimed = &mut claiming => break claimed,
+                    Some(result) = under_way.next() => match result {
+                        Ok(met) => fates.extend(met),
+                        Err(error) => trouble = Err(error),
+                    },
+                }
+            };
+            match claimed {
                 Ok(claimed) => {
                     for (rows, batch) in claimed {
                         done += rows;
@@ -79,6 +94,7 @@ async fn claim<'a>(
     gateway: &'a Gateway,
     fates: Vec<Fate>,
     room: &'a Semaphore,
+    end: &'a CancellationToken,
 ) -> Result<Vec<(usize, impl Future<Output = Result<Vec<Fate>, StepError>> + 'a)>, StepError> {
     let now = gateway.store.now().await?;
     settle(gateway, &fates, now).await?;
@@ -89,7 +105,7 @@ async fn claim<'a>(
         let key = (claim.row.mail.clone(), claim.row.kind.word(), claim.row.generation);
         batches.entry(key).or_default().push(claim);
     }
-    Ok(batches.into_values().map(|batch| (batch.len(), deliver_mail(gateway, batch, room, now))).collect())
+    Ok(batches.into_values().map(|batch| (batch.len(), deliver_mail(gateway, batch, room, now, end))).collect())
 }
 
 /// The rows of one mail that are due together. A large mail waits until it has all the `room` for itself.
@@ -98,6 +114,7 @@ async fn deliver_mail(
     claims: Vec<Claim>,
     room: &Semaphore,
     now: Timestamp,
+    end: &CancellationToken,
 ) -> Result<Vec<Fate>, StepError> {
     let (batch, mut fates) = assign(gateway, claims, now).await?;
     let Some((first, _)) = batch.first() else { return Ok(fates) };
@@ -108,7 +125,7 @@ async fn deliver_mail(
     let members: Vec<_> = batch.iter().map(|(_, member)| Arc::clone(member)).collect();
     match prepare(gateway, &first.row, &members, outline, now, false).await {
         Ok(signed) => {
-            let copies = Copies::new(gateway, first.row.clone(), members, signed, now);
+            let copies = Copies::new(gateway, first.row.clone(), members, signed, now, end);
             fates.extend(copies.hand_over(batch, large).await?);
         }
         Err(StepError::MailGone(_)) => {

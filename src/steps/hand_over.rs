@@ -8,6 +8,7 @@ use super::deliver::{SIDE_BY_SIDE, prepare, retry};
 use super::said::is_news;
 use super::{StepError, later, next_try, notice, on_worker, settle};
 use crate::gateway::Gateway;
+use crate::heartbeat;
 use crate::ports::PortError;
 use crate::report::{Member, OutgoingMail, SealError, SignedCopies};
 use crate::store::{Claim, Fate, Outcome, Row};
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 /// How long an end that nobody knows is left alone: by then the mail, if it arrived, is known.
 const UNKNOWN: Duration = Duration::from_secs(60);
@@ -47,6 +49,7 @@ pub(super) async fn hand(
     }
     let begun = Instant::now();
     let result = gateway.courier.deliver(mail).await;
+    heartbeat::beat();
     Ok(Some(Ended { result, at: later(now, begun.elapsed()) }))
 }
 
@@ -95,6 +98,7 @@ pub(super) struct Copies<'a> {
     /// The same without large attachments, made when a server refuses the size.
     reduced: OnceCell<Arc<SignedCopies>>,
     now: Timestamp,
+    end: &'a CancellationToken,
 }
 
 impl<'a> Copies<'a> {
@@ -105,8 +109,9 @@ impl<'a> Copies<'a> {
         members: Vec<Arc<Member>>,
         signed: Arc<SignedCopies>,
         now: Timestamp,
+        end: &'a CancellationToken,
     ) -> Self {
-        Self { gateway, row, members, signed, reduced: OnceCell::new(), now }
+        Self { gateway, row, members, signed, reduced: OnceCell::new(), now, end }
     }
 
     /// Seals for each member and hands over, several members side by side for small mails. Returns the fates that are not
@@ -140,6 +145,10 @@ impl<'a> Copies<'a> {
     /// once.
     async fn one_copy(&self, claim: Claim, member: Arc<Member>) -> Result<Option<Fate>, StepError> {
         let gateway = self.gateway;
+        if self.end.is_cancelled() {
+            // Nothing is begun that the end would cut off; the row is given back.
+            return Ok(None);
+        }
         let outcome = match self.seal_and_hand(&claim, &member).await {
             Ok(Some(ended)) => judge(gateway, &claim, ended).await,
             Ok(None) => return Ok(None),

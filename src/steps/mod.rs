@@ -21,6 +21,7 @@ pub(crate) mod said;
 pub mod sort;
 
 use crate::gateway::Gateway;
+use crate::heartbeat;
 use crate::report::{SealError, VaultError};
 use crate::store::StoreError;
 use jiff::{SignedDuration, Timestamp};
@@ -54,7 +55,9 @@ impl StepError {
 
 /// Runs CPU work off the async threads.
 pub(crate) async fn on_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StepError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| StepError::Worker)
+    let done = tokio::task::spawn_blocking(work).await.map_err(|_| StepError::Worker);
+    heartbeat::beat();
+    done
 }
 
 /// When to try again after so many attempts: 30 s doubling to an hour, with jitter, so that many rows do not come back at
@@ -95,7 +98,9 @@ pub(crate) async fn settle(gateway: &Gateway, fates: &[crate::store::Fate], now:
     if fates.is_empty() {
         return Ok(());
     }
-    for lost in gateway.store.settle_rows(&gateway.owner, fates, now).await? {
+    let lost = gateway.store.settle_rows(&gateway.owner, fates, now).await?;
+    heartbeat::beat();
+    for lost in lost {
         tracing::warn!(row = %lost, "this row was taken over by another gateway; its outcome here does not count");
     }
     Ok(())

@@ -4,24 +4,24 @@ use crate::servers::{Authority, Dovecot, Mta, PASSWORD};
 use std::path::Path;
 use std::process::{Command, Output};
 
-fn embargod(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn embargod(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_embargod"));
     command.arg("--config").arg(folder.join("embargod.toml")).args(arguments);
     command.env_remove("CREDENTIALS_DIRECTORY").env("NO_COLOR", "1").env("RUST_LOG", "trace").output().unwrap()
 }
 
-fn says(output: &Output) -> String {
+pub(crate) fn says(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// What `init` made, with the servers of the tests in the place of the folders.
-struct Team {
+pub(crate) struct Team {
     folder: tempfile::TempDir,
     text: String,
 }
 
 impl Team {
-    fn new(authority: &Authority, dovecot: &Dovecot, mta: &Mta) -> Self {
+    pub(crate) fn new(authority: &Authority, dovecot: &Dovecot, mta: &Mta) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("etc");
         let shown = dir.display().to_string();
@@ -60,7 +60,7 @@ impl Team {
         team
     }
 
-    fn dir(&self) -> std::path::PathBuf {
+    pub(crate) fn dir(&self) -> std::path::PathBuf {
         self.folder.path().join("etc")
     }
 

@@ -42,6 +42,16 @@ impl Daemon {
         self.signal(rustix::process::Signal::HUP);
     }
 
+    /// SIGSTOP: it does nothing more, and does not know it.
+    pub fn freezes(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaws(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
     /// SIGTERM, and how it ended: exit code and time.
     pub fn terminates(mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();

@@ -171,6 +171,19 @@ impl Gateway {
         Daemon::start(self.command(&["run"]), self.layout.logs.join(format!("daemon-{number}.log")))
     }
 
+    /// Starts the daemon with more in its environment.
+    pub fn starts_with(&self, environment: &[(&str, &str)]) -> Daemon {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut command = self.command(&["run"]);
+        command.envs(environment.iter().copied());
+        Daemon::start(command, self.layout.logs.join(format!("daemon-{number}.log")))
+    }
+
+    /// Makes the configuration one that cannot be read.
+    pub fn spoils_config(&self) {
+        std::fs::write(self.config(), "[team]\nnonsense").unwrap();
+    }
+
     /// `inspect --json` on a mail as it came.
     pub fn inspects(&self, raw: &[u8]) -> Value {
         self.does_with(&["inspect", "--json", "-"], raw).ends_with(0).json()

@@ -8,7 +8,7 @@ use super::baseline::Memory;
 use super::connect;
 use super::finish::{Finishing, Kind};
 use super::session::Link;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, caught};
 use super::waiting::Waiting;
 use super::{Place, names};
 use crate::adapters::server::Server;
@@ -195,7 +195,8 @@ impl Actor {
     }
 
     async fn connect(&self) -> Result<Link, Trouble> {
-        Link::new(connect::connect(&self.settings.server).await?).await
+        let connected = async { Link::new(connect::connect(&self.settings.server).await?).await };
+        caught("login", connected).await
     }
 
     async fn open(&mut self) -> Result<(), Trouble> {
@@ -223,6 +224,7 @@ impl Actor {
             self.backoff = backoff(slow);
         }
         let delay = self.backoff.next().unwrap_or(GOOD);
+        self.scanned = None;
         (self.link, self.attempt, self.last, self.since) =
             (None, Instant::now() + delay, Some(trouble), Instant::now());
     }

@@ -24,7 +24,11 @@ use zeroize::Zeroizing;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long TLS may take.
 const HANDSHAKE: Duration = Duration::from_secs(20);
-/// How long a greeting or an answer to a short command may take. Some servers make a failed login wait.
+/// How long a greeting may take.
+const WELCOME: Duration = Duration::from_secs(30);
+/// What is waited for first.
+pub(super) const GREETING: &str = "greeting";
+/// How long an answer to a short command may take. Some servers make a failed login wait.
 const ANSWER: Duration = Duration::from_secs(60);
 /// A connection on which nothing was heard for so long is asked whether it still stands.
 const KEEPALIVE: Duration = Duration::from_secs(120);
@@ -128,9 +132,9 @@ async fn greeted(wire: Wire) -> Result<(Client<Wire>, Abilities), Trouble> {
 }
 
 async fn greeting(client: &mut Client<Wire>) -> Result<(), Trouble> {
-    client.get_mut().allow(SMALL, Some(ANSWER));
-    let response = timeout(ANSWER, client.read_response()).await.map_err(|_| Trouble::TimedOut("the connection"))?;
-    let response = response.map_err(|error| match Trouble::of_io(&error, "the connection") {
+    client.get_mut().allow(SMALL, Some(WELCOME));
+    let response = timeout(WELCOME, client.read_response()).await.map_err(|_| Trouble::TimedOut(GREETING))?;
+    let response = response.map_err(|error| match Trouble::of_io(&error, GREETING) {
         Trouble::Unintelligible(_) | Trouble::TooMuch(_) => Trouble::NoGreeting,
         trouble => trouble,
     })?;
@@ -213,17 +217,17 @@ async fn log_in(mut client: Client<Wire>, abilities: &Abilities, login: &Login) 
     if (!quotable || abilities.has("LOGINDISABLED")) && !abilities.has("AUTH=PLAIN") {
         return Err(Trouble::LoginDisabled);
     }
-    let logged_in = timeout(ANSWER, logged_in).await.map_err(|_| Trouble::TimedOut("the login"))?;
-    logged_in.map_err(|(error, _client)| match Trouble::of_library(&error, "the login") {
-        Trouble::Refused { words, .. } => Trouble::LoginRefused(without(&words, &login.user)),
+    let logged_in = timeout(ANSWER, logged_in).await.map_err(|_| Trouble::TimedOut("login"))?;
+    logged_in.map_err(|(error, _client)| match Trouble::of_library(&error, "login") {
+        // Not the password's fault (RFC 5530 section 3).
+        Trouble::Refused { words, .. }
+            if ["[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]"].iter().any(|code| words.starts_with(code)) =>
+        {
+            Trouble::TurnedAway(words)
+        }
+        Trouble::Refused { words, .. } => Trouble::LoginRefused(words),
         trouble => trouble,
     })
-}
-
-/// The words without the name of who logged in.
-fn without(words: &str, user: &str) -> String {
-    let local = user.split('@').next().unwrap_or(user);
-    if local.is_empty() { words.to_owned() } else { words.replace(user, "…").replace(local, "…") }
 }
 
 /// SASL PLAIN (RFC 4616).

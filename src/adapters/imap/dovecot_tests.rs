@@ -112,6 +112,34 @@ impl Mailbox {
         stream.write_all(b"QUIT\r\n").unwrap();
     }
 
+    /// Somebody sets a flag (its Maildir letter) on all mails that are there now.
+    pub(super) fn marks(&self, letter: char) {
+        let maildir = self.dovecot.maildir("vmt", "INBOX");
+        for part in ["new", "cur"] {
+            for entry in std::fs::read_dir(maildir.join(part)).into_iter().flatten() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let (base, flags) = name.split_once(":2,").unwrap_or((&name, ""));
+                let marked = maildir.join("cur").join(format!("{base}:2,{flags}{letter}"));
+                std::fs::rename(maildir.join(part).join(&name), marked).unwrap();
+            }
+        }
+    }
+
+    /// The server loses its list of UIDs, and makes a new one under another UIDVALIDITY.
+    pub(super) fn numbers_its_mails_anew(&mut self) {
+        self.dovecot.stops();
+        let maildir = self.dovecot.maildir("vmt", "INBOX");
+        for entry in std::fs::read_dir(&maildir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_string_lossy().starts_with("dovecot") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        // It is a number of seconds.
+        std::thread::sleep(Duration::from_millis(1_100));
+        self.dovecot.begins_again();
+    }
+
     fn files(&self, folder: &str) -> Vec<String> {
         let maildir = self.dovecot.maildir("vmt", folder);
         let names = ["new", "cur"].map(|part| std::fs::read_dir(maildir.join(part)).into_iter().flatten());

@@ -51,8 +51,15 @@ impl Finishing {
         match (self.done.clone(), kind) {
             (Done::Move(folder), _) if link.abilities.has("MOVE") => self.transfer(link, &folder, "MOVE", uids).await,
             (Done::Move(folder), _) => {
-                // What is marked as deleted already was copied before, or somebody wants to be rid of it.
-                let there = flag(|mail| mail.deleted);
+                // What is marked as deleted already was copied before, or somebody wants to be rid of it. The flags as they are now:
+                // this may be done twice.
+                let mut there = Vec::new();
+                for set in names::sets(uids) {
+                    let found = link.look(&set).await?;
+                    there.extend(
+                        found.iter().filter(|mail| !mail.deleted && uids.contains(&mail.uid)).map(|mail| mail.uid),
+                    );
+                }
                 self.transfer(link, &folder, "COPY", &there).await?;
                 delete(link, uids).await
             }

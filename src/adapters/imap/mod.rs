@@ -15,8 +15,11 @@ mod dovecot_tests;
 mod fetch;
 mod finish;
 mod folders;
+#[cfg(test)]
+mod fuzzed_tests;
 mod inbox;
 mod names;
+mod probe;
 mod session;
 mod trouble;
 mod waiting;
@@ -24,6 +27,7 @@ mod wire;
 
 pub use baseline::Memory;
 pub use inbox::ImapInbox;
+pub use probe::observe;
 
 /// Where a mail lies in its folder. UIDs mean something only together with the UIDVALIDITY under which they were told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

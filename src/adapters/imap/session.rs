@@ -7,7 +7,7 @@
 
 use super::connect::{Abilities, Session};
 use super::names;
-use super::trouble::{Trouble, harmless};
+use super::trouble::{Trouble, caught, harmless};
 use super::wire::Allowance;
 use async_imap::imap_proto::{AttributeValue, MailboxDatum, NameAttribute, RequestId, Response, ResponseCode, Status};
 use std::time::Duration;
@@ -110,7 +110,7 @@ impl Link {
             self.until_done(&tag, what, &mut each).await
         };
         let limit = 2 * PATIENCE + Duration::from_secs(allowance.literal / SLOWEST);
-        timeout(limit, answered).await.map_err(|_| Trouble::TimedOut(what))?
+        timeout(limit, caught(what, answered)).await.map_err(|_| Trouble::TimedOut(what))?
     }
 
     async fn until_done(
@@ -266,7 +266,7 @@ impl Link {
                 }
             }
         };
-        self.idling = Some(timeout(PATIENCE, begun).await.map_err(|_| Trouble::TimedOut(WHAT))??);
+        self.idling = Some(timeout(PATIENCE, caught(WHAT, begun)).await.map_err(|_| Trouble::TimedOut(WHAT))??);
         // From here on silence is what is expected.
         self.session.get_mut().allow(SMALL, None);
         Ok(())
@@ -274,9 +274,13 @@ impl Link {
 
     /// Waits until something is told while listening. It may be dropped at any time.
     pub(super) async fn hear(&mut self) -> Result<(), Trouble> {
-        let response = self.session.read_response().await.map_err(|error| Trouble::of_io(&error, "IDLE"))?;
-        let response = response.ok_or(Trouble::Lost)?;
-        note(response.parsed(), &mut self.folder, &mut self.news, &mut self.closing);
+        let heard = async {
+            let response = self.session.read_response().await.map_err(|error| Trouble::of_io(&error, "IDLE"))?;
+            let response = response.ok_or(Trouble::Lost)?;
+            note(response.parsed(), &mut self.folder, &mut self.news, &mut self.closing);
+            Ok(())
+        };
+        caught("IDLE", heard).await?;
         if self.closing { Err(Trouble::Lost) } else { Ok(()) }
     }
 
@@ -289,7 +293,7 @@ impl Link {
             self.session.run_command_untagged(WHAT).await.map_err(|error| Trouble::of_library(&error, WHAT))?;
             self.until_done(&tag, WHAT, &mut |_| {}).await
         };
-        timeout(PATIENCE, ended).await.map_err(|_| Trouble::TimedOut(WHAT))?
+        timeout(PATIENCE, caught(WHAT, ended)).await.map_err(|_| Trouble::TimedOut(WHAT))?
     }
 
     /// Says goodbye, for as long as that takes a server of good will.

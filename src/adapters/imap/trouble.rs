@@ -1,52 +1,63 @@
 //! What can go wrong between the gateway and an IMAP server, in words.
 //!
-//! Security: a server's own words are shown only after [`harmless`]: it may repeat the user's name, an address or a piece of mail.
-//! Errors of the IMAP library are never shown, since they hold what could not be parsed.
+//! Security: of a server's own words only the response code is shown: they may repeat the user's name, an address or a piece of
+//! mail. Errors of the IMAP library are never shown, since they hold what could not be parsed.
 
 use super::wire::TooMuch;
 use crate::ports::PortError;
 use async_imap::error::Error;
+use futures::FutureExt;
 use std::io::{self, ErrorKind};
+use std::panic::AssertUnwindSafe;
 
 /// Characters of a server's words that are shown at most.
 const SHOWN: usize = 200;
 
-/// Why something could not be done.
+/// Waits for the server. The parser behind the IMAP library unwinds on some answers (a letter beyond ASCII right after a response
+/// code); that must cost a connection, not the mailbox.
+pub(super) async fn caught<T>(
+    what: &'static str,
+    waiting: impl Future<Output = Result<T, Trouble>> + Send,
+) -> Result<T, Trouble> {
+    AssertUnwindSafe(waiting).catch_unwind().await.unwrap_or(Err(Trouble::Unintelligible(what)))
+}
+
+/// Why something could not be done. What a server said is kept for whoever can make sense of it, and not shown.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum Trouble {
-    #[error("cannot reach it: {0}")]
+    #[error("cannot be reached: {0}")]
     Unreachable(String),
     #[error("its certificate is not trusted: {0}")]
     Certificate(String),
     #[error("TLS failed: {0}")]
     Tls(String),
-    #[error("it does not speak STARTTLS, and nothing is said without TLS")]
+    #[error("it does not offer STARTTLS, and nothing is said without TLS")]
     NoStartTls,
     #[error("more came in clear before TLS than belongs there; somebody between may have put it in")]
     Injected,
-    #[error("it speaks TLS only, or not at all: its greeting is none of IMAP's")]
+    #[error("it does not greet as an IMAP server does")]
     NoGreeting,
-    #[error("it says goodbye at once: {0}")]
+    #[error("it turns the gateway away before the login{}", code(.0))]
     TurnedAway(String),
     #[error("it greets as if somebody were logged in already; that is not accepted")]
     PreAuthenticated,
     #[error("no user and password are configured")]
     NoLogin,
-    #[error("it accepts passwords neither by LOGIN nor by AUTHENTICATE PLAIN")]
+    #[error("it takes passwords neither by LOGIN nor by AUTHENTICATE PLAIN")]
     LoginDisabled,
-    #[error("it refuses user or password: {0}")]
+    #[error("it refuses user or password{}", code(.0))]
     LoginRefused(String),
-    #[error("it refuses {what}: {words}")]
+    #[error("it refuses {what}{}", code(.words))]
     Refused { what: &'static str, words: String, create: bool },
-    #[error("no answer in time to {0}")]
+    #[error("no answer in time ({0})")]
     TimedOut(&'static str),
     #[error("it closed the connection")]
     Lost,
-    #[error("the answer to {0} is larger than was announced or is allowed")]
+    #[error("it sends more than it announced or than is allowed ({0})")]
     TooMuch(&'static str),
-    #[error("its answer to {0} could not be understood")]
+    #[error("its answer could not be understood ({0})")]
     Unintelligible(&'static str),
-    #[error("the gateway's own memory of the mailbox: {0}")]
+    #[error("what is remembered of the mailbox cannot be used: {0}")]
     Memory(String),
 }
 
@@ -95,7 +106,7 @@ impl Trouble {
 
     /// As the mailbox's adapter says it.
     pub(super) fn at(&self, host: &str) -> PortError {
-        PortError::Temporary(format!("IMAP server {host}: {self}"))
+        PortError::Temporary(format!("the IMAP server {host}: {self}"))
     }
 }
 
@@ -114,6 +125,15 @@ fn certificate(why: &rustls::CertificateError) -> String {
 fn information(text: &str) -> String {
     let words = text.split_once("info: Some(\"").map(|(_, words)| words.trim_end_matches("\")"));
     words.unwrap_or_default().replace("\\\"", "\"")
+}
+
+/// The response code (RFC 5530), which is the one part of a server's words that cannot hold anything personal.
+fn code(words: &str) -> String {
+    let code = words.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(code, _)| code);
+    let plain = |code: &&str| {
+        !code.is_empty() && code.len() <= 30 && code.bytes().all(|octet| octet.is_ascii_uppercase() || octet == b'-')
+    };
+    code.filter(plain).map(|code| format!(" [{code}]")).unwrap_or_default()
 }
 
 /// A server's words without anything that may be personal: printable ASCII, no word that could be an address, no more than so

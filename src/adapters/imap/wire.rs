@@ -83,7 +83,11 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                this.meter.look(buf.filled().get(before..).unwrap_or_default())?;
+                if let Err(error) = this.meter.look(buf.filled().get(before..).unwrap_or_default()) {
+                    // Whoever gets an error got no octets.
+                    buf.set_filled(before);
+                    return Poll::Ready(Err(error));
+                }
                 if let Some(patience) = this.patience {
                     this.alarm.as_mut().reset(Instant::now() + patience);
                 }

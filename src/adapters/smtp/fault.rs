@@ -141,6 +141,11 @@ impl Fault {
         Self::Lost(step, format!("there was no answer within {} s", limit.as_secs()))
     }
 
+    /// User or password are not accepted.
+    pub(super) fn refuses_login(&self) -> bool {
+        matches!(self, Self::Refused(Step::Login, reply) if reply.is_about_login())
+    }
+
     /// The session is over: nothing more can be said in it.
     pub(super) fn ends_session(&self) -> bool {
         match self {

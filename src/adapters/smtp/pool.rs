@@ -15,6 +15,9 @@ const MOST: usize = 6;
 /// How long an unused session is kept open: shorter than the five minutes after which servers close them (RFC 5321 section
 /// 4.5.3.2.7).
 const IDLE: Duration = Duration::from_secs(240);
+/// For how long no login is tried after a refused one, however much mail waits: servers lock accounts, and firewalls addresses,
+/// that try too often.
+const REFUSED: Duration = Duration::from_secs(60);
 /// How long a server may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -24,6 +27,8 @@ struct Kept {
     capacity: usize,
     /// Somebody will look after the idle ones.
     tended: bool,
+    /// How and when the last login was refused.
+    refused: Option<(Fault, Instant)>,
 }
 
 /// The sessions of one courier.
@@ -48,7 +53,7 @@ impl Pool {
     /// When there is no root certificate to verify the server's with; in words for an admin.
     pub(super) fn new(server: Server, patience: Patience) -> Result<Arc<Self>, String> {
         let tls = tls_for(&server)?;
-        let kept = Mutex::new(Kept { idle: Vec::new(), capacity: MOST, tended: false });
+        let kept = Mutex::new(Kept { idle: Vec::new(), capacity: MOST, tended: false, refused: None });
         Ok(Arc::new(Self { server, tls, patience, kept, room: Arc::new(Semaphore::new(MOST)) }))
     }
 
@@ -64,6 +69,19 @@ impl Pool {
         Door { server: &self.server, tls: &self.tls, patience: self.patience }
     }
 
+    /// A new session, or at once the last answer where a login was refused a short while ago.
+    async fn open(&self) -> Result<Session, Fault> {
+        if let Some((fault, _)) = self.kept().refused.as_ref().filter(|(_, since)| since.elapsed() < REFUSED) {
+            return Err(fault.clone());
+        }
+        let opened = self.door().open().await;
+        self.kept().refused = match &opened {
+            Err(fault) if fault.refuses_login() => Some((fault.clone(), Instant::now())),
+            _ => None,
+        };
+        opened
+    }
+
     /// A session that was kept, else a new one.
     pub(super) async fn lend(&self) -> Result<Lent, Fault> {
         loop {
@@ -71,7 +89,7 @@ impl Pool {
             if let Some(session) = self.idle() {
                 return Ok(Lent { session, reused: true, permit });
             }
-            match self.door().open().await {
+            match self.open().await {
                 Ok(session) => return Ok(Lent { session, reused: false, permit }),
                 Err(fault) if fault.is_crowding() => {
                     if let Some(session) = self.idle() {
@@ -91,7 +109,7 @@ impl Pool {
     pub(super) async fn replace(&self, dead: Lent) -> Result<Lent, Fault> {
         let permit = dead.permit;
         drop(dead.session);
-        Ok(Lent { session: self.door().open().await?, reused: false, permit })
+        Ok(Lent { session: self.open().await?, reused: false, permit })
     }
 
     /// Keeps a session for the next mail.

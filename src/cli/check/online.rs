@@ -4,10 +4,9 @@
 
 use super::{Finding, Level};
 use crate::adapters::server::Server;
-use crate::adapters::{ImapInbox, Memory, github, observe_smtp};
-use crate::config::{AdvisoriesKind, Config, ConfigError, Done, MailboxConfig, OutgoingKind, Problem, Secrets};
-use crate::ports::{Answer, Inbox, Observation, Observed};
-use std::sync::Arc;
+use crate::adapters::{github, observe_imap, observe_smtp};
+use crate::config::{AdvisoriesKind, Config, ConfigError, MailboxConfig, OutgoingKind, Problem, Secrets};
+use crate::ports::{Observation, Observed};
 use std::time::Duration;
 
 /// How long each of the servers may take in all.
@@ -57,35 +56,9 @@ async fn patiently(
 }
 
 async fn mailbox(config: &Config, secrets: &Secrets) -> Result<Vec<Observation>, ConfigError> {
-    let MailboxConfig::Imap { server, folder, .. } = &config.mailbox else { return Ok(Vec::new()) };
-    let (host, poll) = (server.host.clone(), Duration::from_secs(3_600));
+    let MailboxConfig::Imap { server, folder, done, .. } = &config.mailbox else { return Ok(Vec::new()) };
     let server = Server::resolve(server, "mailbox", config, secrets)?;
-    // `Delete` needs nothing remembered; a list takes nothing off.
-    let inbox = ImapInbox::new(server, folder.clone(), Done::Delete, poll, Arc::new(NoMemory));
-    Ok(vec![match inbox.list(1).await {
-        Ok(_) => {
-            let what = format!("the login at {host} works, and {folder} can be read");
-            Observation { kind: Observed::Fine, key: "mailbox.host", what, mend: None }
-        }
-        Err(error) => {
-            let mend = "correct mailbox.host, user, password, tls or folder; where the provider asks for a second factor, make an app password";
-            let what = error.to_string();
-            Observation { kind: Observed::Broken, key: "mailbox.host", what, mend: Some(mend.to_owned()) }
-        }
-    }])
-}
-
-/// A look remembers nothing.
-struct NoMemory;
-
-impl Memory for NoMemory {
-    fn recall(&self) -> Answer<'_, Result<Option<String>, String>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn remember<'a>(&'a self, _text: &'a str) -> Answer<'a, Result<(), String>> {
-        Box::pin(async { Ok(()) })
-    }
+    Ok(observe_imap(&server, folder, done).await)
 }
 
 async fn outgoing(config: &Config, secrets: &Secrets) -> Result<Vec<Observation>, ConfigError> {

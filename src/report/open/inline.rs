@@ -56,10 +56,16 @@ impl Walk<'_, '_> {
 
     /// HTML: its text counts only where there is no plain text, but a message in it is opened like one in plain text.
     fn html(&mut self, frame: Frame<'_>, entity: &Entity, bytes: &[u8]) -> Step {
-        let text = self.html_text(entity, bytes);
-        let blocks = dearmor::blocks(text.as_bytes(), MAX_BLOCKS);
-        if blocks.iter().any(|block| block.kind == Kind::Message) {
-            return self.with_blocks(frame, entity, text.as_bytes(), Some("utf-8"), &blocks, true);
+        let text = self.html_text(entity, bytes, false);
+        if text.contains("BEGIN PGP MESSAGE") {
+            // As it is shown, else by the lines of its source: in <pre> those are the lines that are shown.
+            let by_source = self.html_text(entity, bytes, true);
+            for text in [&text, &by_source] {
+                let blocks = dearmor::blocks(text.as_bytes(), MAX_BLOCKS);
+                if blocks.iter().any(|block| block.kind == Kind::Message) {
+                    return self.with_blocks(frame, entity, text.as_bytes(), Some("utf-8"), &blocks, true);
+                }
+            }
         }
         let blank = is_blank(bytes);
         self.texts.push(Text { inside: frame.inside, html: true, forwarded: frame.forwarded, text });

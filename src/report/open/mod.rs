@@ -319,10 +319,9 @@ fn distinct_references(references: impl Iterator<Item = String>) -> Vec<String> 
 }
 
 #[cfg(test)]
-#[cfg(test)]
-#[cfg(test)]
-#[cfg(test)]
 mod fixture_tests;
+#[cfg(test)]
+mod fuzzed_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]

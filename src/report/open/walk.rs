@@ -296,12 +296,13 @@ impl<'o, 'a> Walk<'o, 'a> {
         self.texts.push(Text { inside: frame.inside, html: false, forwarded: frame.forwarded, text });
     }
 
-    /// HTML, reduced to text.
-    pub(super) fn html_text(&mut self, entity: &Entity, bytes: &[u8]) -> Zeroizing<String> {
+    /// HTML, reduced to text; `by_source` with the line breaks of its source besides its own.
+    pub(super) fn html_text(&mut self, entity: &Entity, bytes: &[u8], by_source: bool) -> Zeroizing<String> {
         let (html, clean) = to_utf8(bytes, entity.parameter("charset"));
         if !clean {
             self.warnings.insert(Warning::BadEncoding);
         }
+        let html = if by_source { Zeroizing::new(html.replace('\n', "<br>")) } else { html };
         Zeroizing::new(html_to_text(&html))
     }
 

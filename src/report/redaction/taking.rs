@@ -9,7 +9,7 @@ use super::view::{View, is_invisible};
 use super::{Fallback, Hit, MAX_READ, MAX_ROUNDS, Removed, pattern, shapes};
 use base64::Engine;
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
@@ -90,12 +90,11 @@ pub(super) fn take_out(
             hits.extend(identity.find(&reading));
         }
         hits.extend(encoded(&text, identity));
-        for hit in &mut hits {
-            widen(&text, hit);
-        }
         if hits.is_empty() {
             return Ok(text);
         }
+        let mut words = Words::of(&text);
+        hits.iter_mut().for_each(|hit| words.widen(hit));
         text = replace(&text, hits, removed);
     }
     match search(&text, identity).first() {
@@ -104,28 +103,51 @@ pub(super) fn take_out(
     }
 }
 
-/// A link, host or path that holds a name goes as a whole: what is left of it would lead there.
-fn widen(text: &str, hit: &mut Hit) {
-    if !matches!(hit.what, Removed::Name | Removed::Handle | Removed::Domain) {
-        return;
+/// Where words of a text begin and end that blanks, brackets and quotation marks part: links, hosts and paths are such words.
+/// Looked up once for a text, since a text may be one long word with thousands of names in it.
+struct Words<'t> {
+    text: &'t str,
+    /// Of each sign between words: where it begins and where it ends. Ascending.
+    gaps: Vec<(usize, usize)>,
+    /// For words that were asked for, the octets that are a link's, host's or path's.
+    links: HashMap<(usize, usize), Option<usize>>,
+}
+
+impl<'t> Words<'t> {
+    fn of(text: &'t str) -> Self {
+        let outside = |c: &char| c.is_whitespace() || "<>\"'()[]{}|,;`".contains(*c) || is_private_use(*c);
+        let gaps = text.char_indices().filter(|(_, c)| outside(c)).map(|(at, c)| (at, at + c.len_utf8())).collect();
+        Self { text, gaps, links: HashMap::new() }
     }
-    let outside = |c: char| c.is_whitespace() || "<>\"'()[]{}|,;`".contains(c) || is_private_use(c);
-    let start = text
-        .get(..hit.range.start)
-        .and_then(|before| before.rfind(outside))
-        .map_or(0, |at| at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
-    let end =
-        text.get(hit.range.end..).and_then(|after| after.find(outside)).map_or(text.len(), |at| hit.range.end + at);
-    let token = text.get(start..end).unwrap_or_default().trim_end_matches(['.', ':', '!', '?']);
-    let host = token.rsplit_once('.').is_some_and(|(host, top)| {
+
+    /// A link, host or path that holds a name goes as a whole: what is left of it would lead there.
+    fn widen(&mut self, hit: &mut Hit) {
+        if !matches!(hit.what, Removed::Name | Removed::Handle | Removed::Domain) {
+            return;
+        }
+        let before = self.gaps.partition_point(|(_, end)| *end <= hit.range.start);
+        let start = before.checked_sub(1).and_then(|gap| self.gaps.get(gap)).map_or(0, |(_, end)| *end);
+        let after = self.gaps.partition_point(|(start, _)| *start < hit.range.end);
+        let end = self.gaps.get(after).map_or(self.text.len(), |(start, _)| *start);
+        let text = self.text;
+        let link =
+            *self.links.entry((start, end)).or_insert_with(|| link_length(text.get(start..end).unwrap_or_default()));
+        if let Some(length) = link {
+            hit.range = start..(start + length).max(hit.range.end);
+            hit.what = Removed::Link;
+        }
+    }
+}
+
+/// The octets of a link, host or path without the full stop behind it; nothing if it is none.
+fn link_length(word: &str) -> Option<usize> {
+    let word = word.trim_end_matches(['.', ':', '!', '?']);
+    let host = word.rsplit_once('.').is_some_and(|(host, top)| {
         !host.is_empty()
             && host.chars().any(char::is_alphanumeric)
             && top.chars().next().is_some_and(char::is_alphabetic)
     });
-    if token.contains('/') || token.contains('\\') || token.contains("%2") || host {
-        hit.range = start..(start + token.len()).max(hit.range.end);
-        hit.what = Removed::Link;
-    }
+    (word.contains('/') || word.contains('\\') || word.contains("%2") || host).then_some(word.len())
 }
 
 fn replace(text: &str, mut hits: Vec<Hit>, removed: &mut BTreeMap<Removed, usize>) -> Zeroizing<String> {
@@ -195,3 +217,7 @@ fn encoded(text: &str, identity: &Identity) -> Vec<Hit> {
     all.extend(hits(&HEX, &from_hex));
     all
 }
+
+#[cfg(test)]
+#[path = "taking_tests.rs"]
+mod tests;
