@@ -21,3 +21,12 @@ mod wire;
 #[allow(unused_imports)]
 #[path = "../world/mod.rs"]
 mod world;
+
+mod client;
+mod faults;
+mod going_live;
+mod plain_imap;
+mod restarts;
+mod site;
+mod smoke;
+mod wire;
