@@ -47,7 +47,18 @@ pub async fn deliver(gateway: &Gateway) -> Result<usize, StepError> {
         // committed at once, and a mail that takes its time keeps nothing else waiting.
         let next = if together { under_way.is_empty() } else { under_way.len() <= MAILS / 2 };
         if next && trouble.is_ok() {
-            match claim(gateway, std::mem::take(&mut fates), &room).await {
+            let mut claiming = std::pin::pin!(claim(gateway, std::mem::take(&mut fates), &room));
+            // What is under way goes on meanwhile: it may hold the one connection for which the claim stands in line.
+            let claimed = loop {
+                tokio::select! {
+                    claimed = &mut claiming => break claimed,
+                    Some(result) = under_way.next() => match result {
+                        Ok(met) => fates.extend(met),
+                        Err(error) => trouble = Err(error),
+                    },
+                }
+            };
+            match claimed {
                 Ok(claimed) => {
                     for (rows, batch) in claimed {
                         done += rows;
