@@ -180,9 +180,13 @@ impl Actor {
                 return Err(last.clone());
             }
             self.since = Instant::now();
-            let connected = self.connect().await;
-            let link = self.settle(connected)?;
-            self.link = Some(link);
+            match self.connect().await {
+                Ok(link) => self.link = Some(link),
+                Err(trouble) => {
+                    self.disconnect(trouble.clone());
+                    return Err(trouble);
+                }
+            }
             self.finishing.forget();
             self.scanned = None;
             (self.since, self.last) = (Instant::now(), None);
@@ -211,6 +215,7 @@ impl Actor {
     /// Passes a result on; after one that the connection does not survive, the next attempt is planned.
     pub(super) fn settle<T>(&mut self, result: Result<T, Trouble>) -> Result<T, Trouble> {
         if let Err(trouble) = &result
+            && self.link.is_some()
             && (trouble.ends_connection() || self.scanned.is_none())
         {
             self.disconnect(trouble.clone());

@@ -55,6 +55,7 @@ impl Actor {
             match &answer {
                 Ok(Fetched::Gone) if one.place.validity == self.waiting.validity => self.waiting.settle(one.place.uid),
                 Ok(_) => self.waiting.calm(one.place.uid),
+                Err(_) if read.is_ok() => self.waiting.trouble(one.place.uid),
                 Err(_) => {}
             }
             let _nobody_waits = one.reply.send(answer);
@@ -94,9 +95,13 @@ impl Actor {
         let allowance = allowance(&wanted, head);
         let mut mails = HashMap::new();
         for set in names::sets(&uids) {
-            for (uid, octets) in link.read(&set, head.then_some(HEAD), allowance).await? {
-                mails.insert(Place { validity, uid }, Came { octets, head });
+            let mut came = Vec::new();
+            match link.read(&set, head.then_some(HEAD), allowance, &mut came).await {
+                // Some servers refuse because one of several is gone.
+                Ok(()) | Err(Trouble::Refused { .. }) => {}
+                Err(trouble) => return Err(trouble),
             }
+            mails.extend(came.into_iter().map(|(uid, octets)| (Place { validity, uid }, Came { octets, head })));
         }
         let missing: Vec<u32> =
             uids.into_iter().filter(|uid| !mails.contains_key(&Place { validity, uid: *uid })).collect();

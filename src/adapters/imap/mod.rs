@@ -12,11 +12,15 @@ mod baseline;
 mod connect;
 #[cfg(test)]
 mod dovecot_tests;
+#[cfg(test)]
+mod fake_tests;
 mod fetch;
 mod finish;
 mod folders;
 #[cfg(test)]
 mod fuzzed_tests;
+#[cfg(test)]
+mod hostile_tests;
 mod inbox;
 mod names;
 mod probe;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// How long an answer may take to begin, and how long it may stand still.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 5 } else { 60 });
 /// The slowest server that is borne with; octets in a second.
 const SLOWEST: u64 = 32 * 1024;
 /// What a command that fetches no mail may be answered with.
@@ -124,12 +124,12 @@ impl Link {
             let response = response.ok_or(Trouble::Lost)?;
             let response = response.parsed();
             note(response, &mut self.folder, &mut self.news, &mut self.closing);
+            if self.closing {
+                return Err(Trouble::Lost);
+            }
             match response {
                 Response::Done { tag: of, status, outcome } if of == tag => {
                     each(response);
-                    if self.closing {
-                        return Err(Trouble::Lost);
-                    }
                     if *status == Status::Ok {
                         return Ok(());
                     }
@@ -199,15 +199,16 @@ impl Link {
         Ok(found)
     }
 
-    /// Reads mails: all of each, or its first octets. Those that are gone are missing in the answer.
+    /// Reads mails: all of each, or its first octets. Those that are gone are missing in `mails`, also when the server refuses the
+    /// whole for their sake.
     pub(super) async fn read(
         &mut self,
         set: &str,
         head: Option<usize>,
         allowance: Allowance,
-    ) -> Result<Vec<Content>, Trouble> {
+        mails: &mut Vec<Content>,
+    ) -> Result<(), Trouble> {
         let part = head.map(|octets| format!("<0.{octets}>")).unwrap_or_default();
-        let mut mails: Vec<Content> = Vec::new();
         self.run("FETCH", &format!("UID FETCH {set} (UID BODY.PEEK[]{part})"), allowance, |response| {
             if let Response::Fetch(_, attributes) = response
                 && let Some(content) = content(attributes)
@@ -215,8 +216,7 @@ impl Link {
                 mails.push(content);
             }
         })
-        .await?;
-        Ok(mails)
+        .await
     }
 
     /// A command without an answer of interest.
