@@ -24,7 +24,7 @@ fn goes_all_the_way(tls: &'static str) {
 
     for name in ["alice", "bob", "carol"] {
         let copy = office.copy_of(name, "siehe Anhang");
-        assert!(copy.parts.iter().any(|part| *part == sent.entity), "{name} has every byte");
+        assert!(copy.parts.contains(&sent.entity), "{name} has every byte");
         assert_eq!(copy.attachment("proof.bin").as_deref(), Some(&*proof), "{name}");
         assert_eq!(copy.good_signers, [world.gateway.key.fingerprint.as_str()], "{name}");
         assert_eq!(copy.outer("Return-Path"), format!("<{}>", office.lines.bounces), "{name}");
@@ -50,7 +50,7 @@ fn goes_all_the_way(tls: &'static str) {
     for name in ["bob", "carol"] {
         let copy = office.copy_of(name, "It crashes here too.");
         assert_eq!((copy.says("Kind"), copy.says("Author"), copy.case()), ("discussion", "alice", first.case()));
-        assert!(copy.parts.iter().any(|part| *part == reply.entity), "{name} has every byte");
+        assert!(copy.parts.contains(&reply.entity), "{name} has every byte");
         assert_eq!(copy.good_signers, [world.gateway.key.fingerprint.as_str()], "{name}");
     }
 
@@ -93,7 +93,7 @@ fn mail_that_a_mail_server_pipes_in_and_mail_in_the_mailbox_go_the_same_way() {
     for (text, mail) in [("Piped into receive.", &piped), ("Found in the mailbox.", &sent)] {
         for name in ["alice", "bob"] {
             let copy = office.copy_of(name, text);
-            assert!(copy.parts.iter().any(|part| *part == mail.entity), "{name}: {text}");
+            assert!(copy.parts.contains(&mail.entity), "{name}: {text}");
             cases.push(copy.case().to_owned());
         }
     }
