@@ -117,7 +117,7 @@ async fn a_flood_before_the_login_is_ended() {
 
 const FLOOD: &str = {
     const LINE: &[u8; 16] = b"* 12345 EXISTS\r\n";
-    const ALL: [[u8; 16]; 8_192] = [*LINE; 8_192];
+    static ALL: [[u8; 16]; 8_192] = [*LINE; 8_192];
     match std::str::from_utf8(ALL.as_flattened()) {
         Ok(text) => text,
         Err(_) => "",
