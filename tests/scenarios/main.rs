@@ -29,3 +29,4 @@ mod members_mail;
 mod receive;
 mod restarts;
 mod rotation;
+mod shapes;
