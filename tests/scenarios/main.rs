@@ -30,3 +30,4 @@ mod receive;
 mod restarts;
 mod rotation;
 mod service;
+mod shapes;
