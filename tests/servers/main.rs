@@ -1,6 +1,7 @@
 //! The gateway among real mail servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+mod client;
 mod faults;
 mod going_live;
 mod mailboxes;
@@ -21,12 +22,3 @@ mod wire;
 #[allow(unused_imports)]
 #[path = "../world/mod.rs"]
 mod world;
-
-mod client;
-mod faults;
-mod going_live;
-mod plain_imap;
-mod restarts;
-mod site;
-mod smoke;
-mod wire;
