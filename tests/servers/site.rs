@@ -15,7 +15,8 @@ pub(crate) struct Site {
     pub(crate) world: World,
     pub(crate) mta: Mta,
     pub(crate) dovecot: Dovecot,
-    pub(crate) authority: Authority,
+    /// Its folder holds what the servers show.
+    _authority: Authority,
 }
 
 impl Site {
@@ -27,7 +28,7 @@ impl Site {
         let authority = Authority::new();
         let dovecot = Dovecot::with(&authority, options);
         let mta = Mta::start(&authority, &dovecot);
-        let site = Self { world: plan.start(), mta, dovecot, authority };
+        let site = Self { world: plan.start(), mta, dovecot, _authority: authority };
         site.talks(site.dovecot.imap, site.mta.doors.plain, "move:Archive");
         site
     }

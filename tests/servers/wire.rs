@@ -12,12 +12,10 @@ fn transactions(talks: &[Vec<u8>]) -> Vec<String> {
     texts.flat_map(|text| text.split("MAIL FROM:").skip(1).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// A transaction without the two places where a reporter's address may stand: the envelope and the To line of the content.
+/// A transaction without the places where a reporter's address may stand: the envelope and the To line, which the signature
+/// covers once more (RFC 9788).
 fn without_recipient(transaction: &str) -> String {
-    let (head, body) = transaction.split_once("\r\n\r\n").unwrap();
-    let lines: Vec<&str> =
-        head.lines().filter(|line| !line.starts_with("RCPT TO:") && !line.starts_with("To:")).collect();
-    format!("{}\n\n{body}", lines.join("\n"))
+    lines_without(transaction.as_bytes(), |line| line.starts_with("RCPT TO:") || line.starts_with("To: "))
 }
 
 fn lines_without(said: &[u8], what: fn(&str) -> bool) -> String {
@@ -51,7 +49,13 @@ fn nothing_of_a_report_is_said_to_a_server_in_any_form_and_the_password_only_at_
     });
     site.reaches("bob", "Canarywords of Mallory");
     assert_eq!(daemon.terminates().0, Some(0));
-    site.settles();
+    // The answer to Mallory is refused again and again, everything else is sent.
+    wait_until("only the answer to Mallory is left", PATIENCE, || {
+        world.everything_is_due();
+        world.gateway.does(&["run", "--once"]);
+        world.gateway.lists(&["queue", "list"]).len() == 1
+    });
+    site.nothing_is_under_way();
     world.gateway.does(&["check", "--online"]).ends_with(0);
 
     let to_imap = imap.client_said();
@@ -82,14 +86,15 @@ fn nothing_of_a_report_is_said_to_a_server_in_any_form_and_the_password_only_at_
     // The search finds what is there: the password, where it belongs and nowhere else.
     let said: Vec<u8> = sessions.concat();
     assert!(String::from_utf8_lossy(&to_imap).contains(PASSWORD));
-    assert!(std::panic::catch_unwind(|| none_in("the login", &said, PASSWORD)).is_err(), "AUTH holds it in base64");
+    let login = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("\0vmt\0{PASSWORD}"));
+    assert!(String::from_utf8_lossy(&said).contains(&login));
     let imap_rest = lines_without(&to_imap, |line| line.contains(" LOGIN ") || line.contains(" AUTHENTICATE "));
     let smtp_rest = lines_without(&said, |line| line.starts_with("AUTH "));
     none_in("a mailbox command other than the login", imap_rest.as_bytes(), PASSWORD);
     none_in("an SMTP command other than the login", smtp_rest.as_bytes(), PASSWORD);
 
     let logs = site.log();
-    assert!(logs.contains("TRACE") || logs.contains("DEBUG"), "it was the most talkative log");
+    assert!(logs.contains(" received mail="), "there is a log, of commands that were told to log everything");
     for line in [
         "CAPABILITY",
         "BODY.PEEK",

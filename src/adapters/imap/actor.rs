@@ -212,11 +212,15 @@ impl Actor {
         Ok(())
     }
 
-    /// Passes a result on; after one that the connection does not survive, the next attempt is planned.
+    /// Passes a result on; after one that the connection does not survive, the next attempt is planned. An answer that merely
+    /// repeats why there is no connection changes nothing: else whoever asks more often than it is tried would put the attempt
+    /// off for ever.
     pub(super) fn settle<T>(&mut self, result: Result<T, Trouble>) -> Result<T, Trouble> {
+        let planned = self.link.is_none() && self.last.is_some() && Instant::now() < self.attempt;
         if let Err(trouble) = &result
             && self.link.is_some()
             && (trouble.ends_connection() || self.scanned.is_none())
+            && !planned
         {
             self.disconnect(trouble.clone());
         }
