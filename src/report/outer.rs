@@ -229,5 +229,8 @@ fn delivered_to(header: &Entity<'_>, rules: &Rules) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[path = "outer/machines_tests.rs"]
+mod machines_tests;
+#[cfg(test)]
 #[path = "outer/outer_tests.rs"]
 mod tests;

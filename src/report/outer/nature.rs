@@ -131,22 +131,36 @@ pub(super) fn subject(header: &Entity<'_>) -> String {
     }
 }
 
-/// The Message-IDs of the mails that a delivery report returns (RFC 3464 section 2, RFC 6522 section 3).
+/// Octets of a returned mail whose header is searched.
+const MAX_RETURNED: usize = 64 * 1024;
+
+/// The Message-IDs of the mails that a delivery report returns (RFC 3464 section 2, RFC 6522 section 3), or repeats in its
+/// text, as qmail, Exim and old Exchange do.
 pub(super) fn returned_ids(leaves: &[Leaf<'_>]) -> Vec<String> {
-    /// Octets of a returned mail whose header is searched.
-    const MAX_RETURNED: usize = 64 * 1024;
     let returned =
         ["message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers"];
-    leaves
-        .iter()
-        .filter(|leaf| returned.contains(&leaf.kind.media_type.as_str()))
-        .take(5)
-        .filter_map(|leaf| {
-            let content = leaf.decoded();
-            let start = content.get(..MAX_RETURNED).unwrap_or(&content);
-            let limits = crate::report::limits::Limits::default();
-            let field = Entity::read(start, &limits).field("Message-ID").map(|field| field.text())?;
-            super::ids::message_ids(&field).into_iter().next()
-        })
-        .collect()
+    let (parts, texts): (Vec<_>, Vec<_>) =
+        leaves.iter().partition(|leaf| returned.contains(&leaf.kind.media_type.as_str()));
+    let of_parts = parts.into_iter().take(5).filter_map(|leaf| {
+        let content = leaf.decoded();
+        let start = content.get(..MAX_RETURNED).unwrap_or(&content);
+        let limits = crate::report::limits::Limits::default();
+        let field = Entity::read(start, &limits).field("Message-ID").map(|field| field.text())?;
+        super::ids::message_ids(&field).into_iter().next()
+    });
+    let of_texts = texts.into_iter().filter(|leaf| leaf.kind.media_type.starts_with("text/")).take(5).flat_map(in_text);
+    of_parts.chain(of_texts).collect()
+}
+
+/// The Message-IDs of header lines in a text, quoted or not; a few, since more than one mail is hardly ever returned.
+fn in_text(leaf: &Leaf<'_>) -> Vec<String> {
+    const NAME: &str = "message-id:";
+    let content = leaf.decoded();
+    let text = String::from_utf8_lossy(content.get(..MAX_RETURNED).unwrap_or(&content)).into_owned();
+    let lines = text.lines().map(|line| line.trim_start_matches(['>', ' ', '\t']));
+    let values = lines.filter_map(|line| {
+        let (name, value) = line.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    });
+    values.take(5).filter_map(|value| super::ids::message_ids(value).into_iter().next()).collect()
 }
