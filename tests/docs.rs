@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/design.md",
     "docs/github.md",
+    "docs/mail-programs.md",
     "docs/mailboxes.md",
     "docs/members.md",
     "docs/reporters.md",
