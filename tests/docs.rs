@@ -14,6 +14,7 @@ const PAGES: [&str; 10] = [
     "docs/configuration.md",
     "docs/design.md",
     "docs/github.md",
+    "docs/mail-programs.md",
     "docs/mailboxes.md",
     "docs/members.md",
     "docs/reporters.md",

@@ -211,3 +211,30 @@ fn what_is_no_openpgp_is_shown_as_it_came() {
     assert_eq!(opened.parts[0].name.as_deref(), Some("winmail.dat"));
     assert!(opened.section(Label::Main).contains("application/ms-tnef"));
 }
+
+#[test]
+fn version_6_certificates_and_each_mode_of_version_2_encryption_are_opened() {
+    use openpgp::cert::CertBuilder;
+    use openpgp::serialize::stream::{Armorer, Encryptor, LiteralWriter, Message, Recipient};
+    use openpgp::types::{AEADAlgorithm, Features};
+    use sequoia_openpgp as openpgp;
+    use std::io::Write;
+    let builder =
+        CertBuilder::general_purpose(Some(format!("<{TEAM}>"))).set_profile(openpgp::Profile::RFC9580).unwrap();
+    let v6 = builder.generate().unwrap().0;
+    assert_eq!(v6.primary_key().key().version(), 6);
+    let ring = Keyring::new(vec![gateway_key(&v6, crate::report::KeyUse::Active)], vec![], vec![]).ok().unwrap();
+    for mode in [AEADAlgorithm::OCB, AEADAlgorithm::GCM] {
+        let mut armored = Vec::new();
+        let keys: Vec<_> = v6.keys().filter(|key| key.key().pk_algo().for_encryption()).collect();
+        let features = Some(Features::empty().set_seipdv2());
+        let recipients = keys.iter().map(|key| Recipient::new(features.clone(), key.key().key_handle(), key.key()));
+        let message = Armorer::new(Message::new(&mut armored)).build().unwrap();
+        let message = Encryptor::for_recipients(message, recipients).aead_algo(mode).build().unwrap();
+        let mut message = LiteralWriter::new(message).build().unwrap();
+        message.write_all(REPORT).unwrap();
+        message.finalize().unwrap();
+        let opened = open_with(&ring, &Limits::default(), &mail("bob@reporters.example", "...", &pgp_mime(&armored)));
+        assert_eq!((opened.refusal, opened.section(Label::Main).as_bytes()), (None, REPORT), "{mode:?}");
+    }
+}
