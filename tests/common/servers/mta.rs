@@ -100,9 +100,8 @@ impl Mta {
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let service = Service::start(&command, &self.folder.path().join("output"));
         let word = token(self.folder.path());
-        let up = [self.doors.smtp, self.doors.submission, self.doors.plain]
-            .iter()
-            .all(|port| service::greets(&service, *port, &word));
+        // The doors with a login open only while Dovecot answers about passwords.
+        let up = service::greets(&service, self.doors.smtp, &word);
         self.service = Some(service);
         up
     }
@@ -153,6 +152,11 @@ impl Mta {
             }
         }
         found
+    }
+
+    /// Where its queue and its log lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What it has logged so far.

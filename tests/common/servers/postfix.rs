@@ -94,6 +94,7 @@ message_size_limit = {}
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
 in_flow_delay = 0
+service_throttle_time = 1s
 {}
 ",
         daemons().unwrap().display(),
