@@ -22,8 +22,8 @@ const BATCH_SIZE: u64 = 8 * 1024 * 1024;
 
 /// Mails listed at once.
 const AT_ONCE: usize = 10_000;
-/// Mails looked up in the store at once.
-const LOOKED_UP: usize = 200;
+/// Mails looked up in the store, or taken off the mailbox, at once: for some servers each time means a look at the whole folder.
+const TOGETHER: usize = 250;
 /// How long a mail is left alone that may be taken later.
 const LATER: Duration = Duration::from_secs(60);
 
@@ -103,14 +103,21 @@ pub async fn receive_watched(gateway: &Gateway, inbox: &dyn Inbox, watched: &Wat
     let mut waiting = inbox.list(AT_ONCE).await?;
     let now = Instant::now();
     waiting.retain(|found| !gateway.refused.holds(&found.source, now));
-    for some in waiting.chunks(LOOKED_UP) {
-        let fresh = take_known_off(gateway, inbox, some, &mut round).await?;
+    let mut finished = Vec::new();
+    for some in waiting.chunks(TOGETHER) {
+        let fresh = part(gateway, some, &mut finished).await?;
+        round.known += some.len() - fresh.len();
         let mut rest = fresh.as_slice();
         while !rest.is_empty() && !watched.end.is_cancelled() {
             let (batch, others) = rest.split_at(batch_length(rest));
-            take_batch(gateway, inbox, batch, &mut round, watched).await?;
+            let before = finished.len();
+            take_batch(gateway, inbox, batch, &mut round, &mut finished).await?;
+            if finished.len() > before {
+                (watched.taken)();
+            }
             rest = others;
         }
+        take_off(gateway, inbox, std::mem::take(&mut finished)).await;
         if watched.end.is_cancelled() {
             break;
         }
@@ -126,13 +133,11 @@ struct Place {
     source: Digest,
 }
 
-/// Takes those off the mailbox that were taken in before, and gives the others back.
-async fn take_known_off(
-    gateway: &Gateway,
-    inbox: &dyn Inbox,
-    waiting: &[Found],
-    round: &mut Round,
-) -> Result<Vec<Place>, StepError> {
+/// Mails that are durable here; `true` beside those of which only the beginning is.
+type Finished = Vec<(Found, bool)>;
+
+/// Gives those back that are new; the others are finished.
+async fn part(gateway: &Gateway, waiting: &[Found], finished: &mut Finished) -> Result<Vec<Place>, StepError> {
     let place = |found: &Found| {
         let source = gateway.vault.digest(Lookup::Source, &[found.source.as_bytes()]);
         Place { found: found.clone(), source }
@@ -140,7 +145,6 @@ async fn take_known_off(
     let places: Vec<Place> = waiting.iter().map(place).collect();
     let digests: Vec<&Digest> = places.iter().map(|place| &place.source).collect();
     let known = gateway.store.known_sources(&digests).await?;
-    let mut finished = Vec::new();
     let mut fresh = Vec::new();
     for place in places {
         match known.get(&place.source) {
@@ -149,8 +153,6 @@ async fn take_known_off(
             None => fresh.push(place),
         }
     }
-    round.known += finished.len();
-    take_off(gateway, inbox, finished).await;
     Ok(fresh)
 }
 
@@ -177,7 +179,7 @@ async fn take_batch(
     inbox: &dyn Inbox,
     batch: &[Place],
     round: &mut Round,
-    watched: &Watched<'_>,
+    finished: &mut Finished,
 ) -> Result<(), StepError> {
     // In the order of their arrival, which is that of their cases.
     let fetched: Vec<_> =
@@ -205,23 +207,19 @@ async fn take_batch(
             Taken::Duplicate(_) => round.known += 1,
         }
     }
-    (watched.taken)();
-    let finished =
-        places.into_iter().zip(&mails).map(|(found, mail)| (found, mail.origin == Origin::Oversize)).collect();
-    drop(mails);
-    take_off(gateway, inbox, finished).await;
+    finished.extend(places.into_iter().zip(&mails).map(|(found, mail)| (found, mail.origin == Origin::Oversize)));
     Ok(())
 }
 
-/// Takes mails off the mailbox that are durable here; `true` beside those of which only the beginning is.
-async fn take_off(gateway: &Gateway, inbox: &dyn Inbox, finished: Vec<(Found, bool)>) {
+/// Takes mails off the mailbox.
+async fn take_off(gateway: &Gateway, inbox: &dyn Inbox, finished: Finished) {
     let mut finishing = futures::stream::iter(finished)
         .map(|(found, oversize)| async move {
             // The whole of an oversize mail must stay somewhere.
             let done = if oversize { inbox.keep(&found).await } else { inbox.done(&found).await };
             (found, done)
         })
-        .buffer_unordered(LOOKED_UP);
+        .buffer_unordered(TOGETHER);
     while let Some((found, done)) = finishing.next().await {
         match done {
             Ok(()) => gateway.refused.forget(&found.source),

@@ -25,6 +25,8 @@ use tokio::time::Instant;
 const LISTEN: Duration = Duration::from_secs(25 * 60);
 /// How long the next command is waited for before listening begins.
 const LINGER: Duration = Duration::from_millis(20);
+/// How long mails are gathered that are to be taken off.
+const GATHER: Duration = Duration::from_millis(2);
 /// The folder is opened, and looked through, anew after so long.
 const RESCAN: Duration = Duration::from_secs(3600);
 /// A connection that lasted so long was a good one.
@@ -263,6 +265,8 @@ impl Actor {
     /// Takes mails off the list: all that are to be taken off in the same way, in one go.
     async fn finish(&mut self, place: Place, kind: Kind, reply: Reply<()>) {
         let mut batch = vec![(place, reply)];
+        // It does not matter when a mail goes, but each command costs the server a look at the whole folder.
+        tokio::time::sleep(GATHER).await;
         self.gather();
         let mut others = VecDeque::new();
         for command in std::mem::take(&mut self.queue) {

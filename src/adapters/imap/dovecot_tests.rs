@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use servers::{Authority, Dovecot, PASSWORD};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -67,13 +68,28 @@ impl Mailbox {
     }
 
     pub(super) fn inbox(&self, done: Done) -> ImapInbox {
-        ImapInbox::new(
-            self.server(Tls::Implicit),
-            "INBOX".into(),
-            done,
-            Duration::from_secs(60),
-            Arc::clone(&self.memory) as Arc<dyn Memory>,
-        )
+        self.inbox_polled(done, Duration::from_secs(60))
+    }
+
+    pub(super) fn inbox_polled(&self, done: Done, poll: Duration) -> ImapInbox {
+        self.inbox_at(self.server(Tls::Implicit), done, poll)
+    }
+
+    pub(super) fn inbox_at(&self, server: Server, done: Done, poll: Duration) -> ImapInbox {
+        ImapInbox::new(server, "INBOX".into(), done, poll, Arc::clone(&self.memory) as Arc<dyn Memory>)
+    }
+
+    /// Marks a mail as deleted, and leaves it there.
+    pub(super) fn somebody_deletes_without_expunging(&self, subject: &str) {
+        let url = format!("imap://127.0.0.1:{}/INBOX", self.dovecot.imap);
+        let curl = |command: &str| {
+            let login = format!("vmt:{PASSWORD}");
+            let out = std::process::Command::new("curl").args(["-sS", "-u", &login, "-X", command, &url]).output();
+            String::from_utf8(out.unwrap().stdout).unwrap()
+        };
+        let found = curl(&format!("SEARCH SUBJECT {subject}"));
+        let number = found.split_whitespace().last().unwrap();
+        curl(&format!("STORE {number} +FLAGS (\\Deleted)"));
     }
 
     /// Delivers mails by LMTP, one after the other.
@@ -112,30 +128,47 @@ impl Mailbox {
         stream.write_all(b"QUIT\r\n").unwrap();
     }
 
-    /// Somebody sets a flag (its Maildir letter) on all mails that are there now.
-    pub(super) fn marks(&self, letter: char) {
+    /// Puts mails into the Maildir itself, as if they had been there for long: in `new`, or read in `cur`.
+    pub(super) fn holds(&self, count: usize, read: bool) {
+        let maildir = self.dovecot.maildir("vmt", "INBOX");
+        let (part, flags) = if read { ("cur", ":2,S") } else { ("new", "") };
+        let owner = std::fs::metadata(&maildir).unwrap();
+        for number in 0..count {
+            let file = maildir.join(part).join(format!("{}.M{number}P1.old{flags}", 1_600_000_000 + number));
+            let mail = format!(
+                "From: eve@reporter.example\nSubject: old {number}\nMessage-ID: <{number}.{read}@old.example>\n\nOld.\n"
+            );
+            std::fs::write(&file, mail).unwrap();
+            let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+            std::fs::File::options().append(true).open(&file).unwrap().set_modified(long_ago).unwrap();
+            std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+    }
+
+    /// Sets a flag as a mail program of somebody else does.
+    pub(super) fn somebody_reads_all(&self) {
         let maildir = self.dovecot.maildir("vmt", "INBOX");
         for part in ["new", "cur"] {
-            for entry in std::fs::read_dir(maildir.join(part)).into_iter().flatten() {
-                let name = entry.unwrap().file_name().into_string().unwrap();
-                let (base, flags) = name.split_once(":2,").unwrap_or((&name, ""));
-                let marked = maildir.join("cur").join(format!("{base}:2,{flags}{letter}"));
-                std::fs::rename(maildir.join(part).join(&name), marked).unwrap();
+            for entry in std::fs::read_dir(maildir.join(part)).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                let base = name.split(":2,").next().unwrap().to_owned();
+                std::fs::rename(&path, maildir.join("cur").join(format!("{base}:2,S"))).unwrap();
             }
         }
     }
 
-    /// The server loses its list of UIDs, and makes a new one under another UIDVALIDITY.
-    pub(super) fn numbers_its_mails_anew(&mut self) {
+    /// Lets the server number all mails anew, under another UIDVALIDITY.
+    pub(super) fn numbers_anew(&mut self) {
         self.dovecot.stops();
         let maildir = self.dovecot.maildir("vmt", "INBOX");
         for entry in std::fs::read_dir(&maildir).unwrap() {
             let path = entry.unwrap().path();
-            if path.file_name().unwrap().to_string_lossy().starts_with("dovecot") {
+            if path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with("dovecot") {
                 std::fs::remove_file(path).unwrap();
             }
         }
-        // It is a number of seconds.
+        // It is the time of their creation, in seconds.
         std::thread::sleep(Duration::from_millis(1_100));
         self.dovecot.begins_again();
     }

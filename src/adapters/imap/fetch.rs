@@ -22,6 +22,8 @@ impl Actor {
     pub(super) async fn fetch(&mut self, fetch: Fetch) {
         let mut batch = vec![fetch];
         if batch.iter().all(|one| self.is_small(one)) {
+            // Whoever wants several is about to say so.
+            tokio::task::yield_now().await;
             self.gather();
             let mut size: u64 = batch.iter().map(|one| one.size).sum();
             let mut others = VecDeque::new();

@@ -1,72 +1,90 @@
-use super::super::dovecot_tests::Mailbox;
 use super::*;
-use crate::adapters::server::Login;
-use zeroize::Zeroizing;
+use crate::adapters::imap::dovecot_tests::Mailbox;
+use crate::adapters::servers::Presented;
 
 fn archive() -> Done {
-    Done::Move("Berichte/Erledigt".into())
+    Done::Move("Archive".into())
 }
 
-fn told<'a>(found: &'a [Observation], key: &str) -> &'a Observation {
-    found.iter().find(|one| one.key == key).unwrap_or_else(|| panic!("nothing about {key}: {found:#?}"))
+/// What is wrong: the key, what and the mend.
+fn faults(seen: &[Observation]) -> Vec<(&'static str, String)> {
+    let faults = seen.iter().filter(|one| one.kind != Observed::Fine);
+    faults.map(|one| (one.key, format!("{} | {}", one.what, one.mend.as_deref().unwrap_or_default()))).collect()
 }
 
 #[tokio::test]
-async fn a_mailbox_that_will_do_is_fine_and_the_folder_that_is_missing_will_be_made() {
+async fn a_mailbox_in_order_is_said_to_be_so() {
     let mailbox = Mailbox::start();
-    mailbox.receives(&["one", "two"]);
-    let found = observe(&mailbox.server(Tls::StartTls), "INBOX", &archive()).await;
-    assert!(found.iter().all(|one| one.kind == Observed::Fine), "{found:#?}");
-    assert!(told(&found, "mailbox.folder").what.contains("INBOX: 2"));
-    assert!(told(&found, "mailbox.done").what.contains("is made when"));
-    assert_eq!((mailbox.count("INBOX"), mailbox.count("Berichte.Erledigt")), (2, 0), "nothing was changed");
+    mailbox.receives(&["one"]);
+    for tls in [Tls::Implicit, Tls::StartTls, Tls::None] {
+        let seen = observe(&mailbox.server(tls), "INBOX", &Done::Move("Done/2026".into())).await;
+        assert_eq!(faults(&seen), []);
+        let words: Vec<&str> = seen.iter().map(|one| one.what.as_str()).collect();
+        assert!(words[0].starts_with("vmt is logged in at localhost:"), "{words:?}");
+        assert_eq!(words[1], "mails in INBOX: 1");
+        assert!(words[2].contains("Done/2026, which is made"), "{words:?}");
+    }
+    assert_eq!((mailbox.count("INBOX"), mailbox.count("Done")), (1, 0), "nothing was changed");
 }
 
 #[tokio::test]
-async fn a_wrong_folder_is_named_with_those_that_are_there() {
-    let mailbox = Mailbox::start();
-    let found = observe(&mailbox.server(Tls::Implicit), "Sicherheit", &Done::Seen).await;
-    let folder = told(&found, "mailbox.folder");
-    assert_eq!(folder.kind, Observed::Broken);
-    assert!(folder.mend.as_ref().unwrap().contains("INBOX"), "{folder:?}");
+async fn each_mistake_is_named_with_its_key_and_its_mend() {
+    let mut mailbox = Mailbox::start();
+    let server = mailbox.server(Tls::Implicit);
+    let missing = faults(&observe(&server, "Inbox/Security", &archive()).await);
+    assert_eq!(missing[0].0, "mailbox.folder");
+    assert!(missing[0].1.contains("those that there are: ") && missing[0].1.contains("INBOX"), "{missing:?}");
+
+    let mut wrong = mailbox.server(Tls::Implicit);
+    wrong.login.as_mut().unwrap().password = "wrong".to_owned().into();
+    let refused = faults(&observe(&wrong, "INBOX", &archive()).await);
+    assert_eq!(refused[0].0, "mailbox.password");
+    assert!(refused[0].1.contains("[AUTHENTICATIONFAILED]") && refused[0].1.contains("app password"), "{refused:?}");
+
+    let mut crossed = mailbox.server(Tls::Implicit);
+    crossed.port = mailbox.dovecot.imap;
+    let crossed = faults(&observe(&crossed, "INBOX", &archive()).await);
+    assert_eq!(crossed[0].0, "mailbox.tls");
+    assert!(crossed[0].1.contains("starttls"), "{crossed:?}");
+
+    let mut nowhere = mailbox.server(Tls::Implicit);
+    nowhere.port = 1;
+    assert_eq!(faults(&observe(&nowhere, "INBOX", &archive()).await)[0].0, "mailbox.host");
+
+    let mut unknown = mailbox.server(Tls::Implicit);
+    unknown.extra_roots.clear();
+    assert!(faults(&observe(&unknown, "INBOX", &archive()).await)[0].1.contains("its issuer is none of the known"));
+
+    for (presented, words) in [(Presented::WrongName, "another host name"), (Presented::Expired, "expired")] {
+        mailbox.dovecot.stops();
+        mailbox.dovecot.will_present(&mailbox.authority, presented);
+        mailbox.dovecot.begins_again();
+        for tls in [Tls::Implicit, Tls::StartTls] {
+            let seen = faults(&observe(&mailbox.server(tls), "INBOX", &archive()).await);
+            assert_eq!(seen[0].0, "mailbox.ca");
+            assert!(seen[0].1.contains(words), "{seen:?}");
+        }
+    }
 }
 
 #[tokio::test]
-async fn a_refused_password_says_what_to_make_and_holds_neither_password_nor_user() {
-    let mailbox = Mailbox::start();
-    let mut server = mailbox.server(Tls::Implicit);
-    server.login = Some(Login { user: "vmt".into(), password: Zeroizing::new("not the passcanary".into()) });
-    let found = observe(&server, "INBOX", &Done::Seen).await;
-    let password = told(&found, "mailbox.password");
-    assert_eq!((found.len(), password.kind), (1, Observed::Broken));
-    assert!(password.mend.as_ref().unwrap().contains("app password"));
-    assert!(!format!("{found:?}").contains("passcanary"), "{found:?}");
+async fn what_a_server_cannot_do_and_old_mail_are_worth_a_word() {
+    let mailbox = Mailbox::with("protocol imap {\n  imap_capability = IMAP4rev1\n}\n");
+    mailbox.receives(&["one"]);
+    mailbox.holds(60, false);
+    let seen = faults(&observe(&mailbox.server(Tls::Implicit), "INBOX", &archive()).await);
+    let keys: Vec<&str> = seen.iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys, ["mailbox.folder", "mailbox.poll", "mailbox.done"]);
+    assert!(seen[0].1.contains("mails in INBOX: 61"), "{seen:?}");
 }
 
-#[tokio::test]
-async fn a_certificate_of_another_authority_is_named_as_such() {
-    let mailbox = Mailbox::start();
-    let mut server = mailbox.server(Tls::Implicit);
-    server.extra_roots.clear();
-    let found = observe(&server, "INBOX", &Done::Seen).await;
-    assert_eq!(told(&found, "mailbox.ca").kind, Observed::Broken, "{found:?}");
-}
-
-#[tokio::test]
-async fn implicit_tls_at_the_port_of_starttls_is_named_with_its_mend() {
-    let mailbox = Mailbox::start();
-    let mut server = mailbox.server(Tls::Implicit);
-    server.port = mailbox.dovecot.imap;
-    let found = observe(&server, "INBOX", &Done::Seen).await;
-    let tls = told(&found, "mailbox.tls");
-    assert!(tls.mend.as_ref().unwrap().contains("\"starttls\""), "{tls:?}");
-}
-
-#[tokio::test]
-async fn a_server_with_few_abilities_is_doubtful_not_broken() {
-    let mailbox = Mailbox::with("imap_capability = IMAP4rev1\n");
-    let found = observe(&mailbox.server(Tls::Implicit), "INBOX", &Done::Delete).await;
-    assert_eq!(told(&found, "mailbox.poll").kind, Observed::Doubtful);
-    assert_eq!(told(&found, "mailbox.done").kind, Observed::Doubtful);
-    assert!(found.iter().all(|one| one.kind != Observed::Broken), "{found:#?}");
+#[test]
+fn what_providers_mean_by_refusing_a_password_is_understood() {
+    let means = |host: &str, words: &str| of_login(host, words);
+    assert!(means("imap.gmail.com", "[ALERT] Application-specific password required").contains("app password"));
+    assert!(means("imap.gmail.com", "Your account is not enabled for IMAP use").contains("switch IMAP on"));
+    assert!(means("outlook.office365.com", "LOGIN failed.").contains("embargod receive"));
+    assert!(means("imap.example.org", "AuthFailed:LogonDenied-BasicAuthBlocked").contains("embargod receive"));
+    assert!(means("imap.fastmail.com", "Incorrect username or password").contains("app password"));
+    assert!(means("imap.notgmail.com", "no").starts_with("correct user and password"));
 }
