@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "docs/configuration.md",
     "docs/design.md",
+    "docs/fuzzing.md",
     "docs/github.md",
     "docs/mail-programs.md",
     "docs/mailboxes.md",
