@@ -103,6 +103,8 @@ impl Folder {
         // Not below TMPDIR: other users must reach it, and the paths of sockets have 107 octets at most.
         let path = tempfile::Builder::new().prefix(prefix).tempdir_in("/tmp").unwrap().keep();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Whose it is, for `.ci/test`, which looks for what was left behind.
+        std::fs::write(path.join("tmpdir"), format!("{}\n", std::env::temp_dir().display())).unwrap();
         let keeper = Command::new("/bin/sh")
             .args(["-c", REMOVER, "remover"])
             .arg(&path)
